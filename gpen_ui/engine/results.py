@@ -1,0 +1,91 @@
+"""What a restoration gives back: the photo, what happened to each face, and notes for the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gpen_ui.errors import GpenError
+from gpen_ui.photo.types import Photo
+from gpen_ui.texts import Language, say
+
+FaceState = Literal["restored", "left", "failed"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the user that is not an error: text `note.<key>` with its values."""
+
+    key: str
+    values: dict[str, object] = field(default_factory=dict)
+
+    def sentence(self, language: Language) -> str:
+        return say(f"note.{self.key}", language, **self.values)
+
+
+@dataclass(frozen=True)
+class FaceOutcome:
+    """What happened to one face.
+
+    Attributes:
+        number: counts the faces of the photo from 1, left to right.
+        box_xyxy: in pixels of the result.
+        state: restored, left alone on purpose, or failed; `why` says the reason of the last two.
+    """
+
+    number: int
+    box_xyxy: tuple[float, float, float, float]
+    score: float
+    state: FaceState
+    why: Note | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredPhoto:
+    """The outcome of one photo.
+
+    Attributes:
+        name: of the source, for messages.
+        source: the file it came from, None for pixels from memory.
+        original: the photo as read, None when it could not be read.
+        photo: the result, None exactly when `error` is set.
+        error: why there is no result.
+        faces: every face that was found, left to right.
+        seconds: wall-clock time per stage: read, detect, align, network, paste, look; shared work is split evenly.
+        device: where the network ran, for example "cpu" or "NVIDIA GeForce RTX 3060 (cuda:0)".
+        notes: reductions, fallbacks, suggestions.
+    """
+
+    name: str
+    source: Path | None
+    original: Photo | None
+    photo: Photo | None
+    error: GpenError | None = None
+    faces: tuple[FaceOutcome, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    device: str = ""
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def restored_count(self) -> int:
+        return sum(face.state == "restored" for face in self.faces)
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(self.seconds.values())
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run of several photos stands.
+
+    Attributes:
+        done: photos that are finished, failed ones included.
+        total: photos planned; None while the sources are still being counted.
+        current: name of the photo that finished last.
+    """
+
+    done: int
+    total: int | None
+    current: str

@@ -1,0 +1,32 @@
+"""A face that was found in a photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]
+Affine = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One detected face. Coordinates are pixels of the photo, pixel centres at integers, x to the right, y down.
+
+    Attributes:
+        box_xyxy: left, top, right, bottom; may reach beyond the photo.
+        points_xy: (5, 2) eyes, nose, mouth corners; the one on the left side of the picture first.
+        score: the detector's certainty, 0 to 1.
+    """
+
+    box_xyxy: tuple[float, float, float, float]
+    points_xy: Points
+    score: float
+
+    @property
+    def side_px(self) -> float:
+        """The shorter side of the box."""
+        left, top, right, bottom = self.box_xyxy
+        return min(right - left, bottom - top)

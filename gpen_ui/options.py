@@ -1,0 +1,156 @@
+"""What a user asks of a restoration: frozen, range-checked, and the one table for page, command line, REST and docs.
+
+A field carries its default, range and the room it acts on; its name, help and the words at both ends of its slider
+stand in the texts under `option.<field>`. Add a field here and every door shows it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gpen_ui.errors import OptionError
+from gpen_ui.paths import configs_folder
+from gpen_ui.texts import Language, say
+
+ActsOn = Literal["face", "photo", "input"]
+Mode = Literal["natural", "strong", "detail"]
+OutputScale = Literal[1, 2, 4]
+LongEdge = Literal[0, 2560, 1920, 1280]
+
+
+def _acts_on(where: ActsOn) -> dict[str, Any]:
+    return {"acts_on": where}
+
+
+class RestoreOptions(BaseModel):
+    """How photos are restored. Raises `OptionError` through `parse_options`; built directly, pydantic's own error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    strength: int = Field(80, ge=0, le=100, json_schema_extra=_acts_on("face"))
+    mode: Mode = Field("natural", json_schema_extra=_acts_on("face"))
+    skin_protection: bool = Field(True, json_schema_extra=_acts_on("face"))
+    detail_enhancement: bool = Field(False, json_schema_extra=_acts_on("face"))
+    denoise: int = Field(0, ge=0, le=100, json_schema_extra=_acts_on("photo"))
+    sharpen: int = Field(0, ge=0, le=100, json_schema_extra=_acts_on("photo"))
+    contrast: int = Field(0, ge=-100, le=100, json_schema_extra=_acts_on("photo"))
+    brightness: int = Field(0, ge=-100, le=100, json_schema_extra=_acts_on("photo"))
+    output_scale: OutputScale = Field(1, json_schema_extra=_acts_on("photo"))
+    long_edge: LongEdge = Field(0, json_schema_extra=_acts_on("input"))
+    smallest_face_px: int = Field(24, ge=8, le=512, json_schema_extra=_acts_on("input"))
+    detector_threshold: float = Field(0.7, ge=0.0, le=1.0, json_schema_extra=_acts_on("input"))
+    aligned: bool = Field(False, json_schema_extra=_acts_on("input"))
+
+
+@dataclass(frozen=True)
+class OptionSpec:
+    """One row of the table, as the doors read it.
+
+    Attributes:
+        kind: "int", "float", "bool" or "choice".
+        low, high: inclusive range of a number, else None.
+        choices: the allowed values of a choice, else empty.
+    """
+
+    name: str
+    kind: Literal["int", "float", "bool", "choice"]
+    default: Any
+    low: float | None
+    high: float | None
+    choices: tuple[Any, ...]
+    acts_on: ActsOn
+
+    def title(self, language: Language) -> str:
+        return say(f"option.{self.name}", language)
+
+    def help(self, language: Language) -> str:
+        return say(f"option.{self.name}.help", language)
+
+    def choice_title(self, value: object, language: Language) -> str:
+        return say(f"option.{self.name}.{value}", language)
+
+
+def option_specs() -> tuple[OptionSpec, ...]:
+    """The table of options in the order of the fields."""
+    return tuple(_spec(name) for name in RestoreOptions.model_fields)
+
+
+def _spec(name: str) -> OptionSpec:
+    field = RestoreOptions.model_fields[name]
+    extra = field.json_schema_extra
+    acts_on: Any = extra["acts_on"] if isinstance(extra, dict) else "photo"
+    bounds = {type(bound).__name__: bound for bound in field.metadata}
+    low, high = getattr(bounds.get("Ge"), "ge", None), getattr(bounds.get("Le"), "le", None)
+    choices = get_args(field.annotation)
+    if choices:
+        return OptionSpec(name, "choice", field.default, None, None, choices, acts_on)
+    kinds: dict[Any, Literal["int", "float", "bool"]] = {int: "int", float: "float", bool: "bool"}
+    return OptionSpec(name, kinds[field.annotation], field.default, low, high, (), acts_on)
+
+
+def parse_options(values: dict[str, Any], preset: Preset | None = None) -> RestoreOptions:
+    """Options from what a user gave: an explicit value wins over the preset, the preset over the default.
+
+    Args:
+        values: option name -> value; None means "not given".
+
+    Raises:
+        OptionError: an unknown name, or a value outside its range.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    merged = {**(preset.options if preset else {}), **given}
+    try:
+        return RestoreOptions(**merged)
+    except ValidationError as error:
+        raise _option_error(error) from error
+
+
+def _option_error(error: ValidationError) -> OptionError:
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if name not in RestoreOptions.model_fields:
+        return OptionError("option_unknown", name=name, known=", ".join(RestoreOptions.model_fields))
+    spec = _spec(name)
+    if spec.kind == "choice":
+        return OptionError("option_choice", name=name, value=first["input"], choices=", ".join(map(str, spec.choices)))
+    if spec.kind == "bool":
+        return OptionError("option_choice", name=name, value=first["input"], choices="true, false")
+    return OptionError("option_range", name=name, value=first["input"], low=spec.low, high=spec.high)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named set of option values and the batch size that goes with it. Title: text `preset.<name>`."""
+
+    name: str
+    options: dict[str, Any]
+    batch_size: int
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the presets that come with the program, in the order of the page."""
+    return ("everyday", "high-quality", "low-end")
+
+
+def load_preset(name: str) -> Preset:
+    """Reads `configs/presets/<name>.toml`.
+
+    Raises:
+        OptionError: no preset of that name, or a wrong value in its file.
+    """
+    if name not in preset_names():
+        raise OptionError("preset_unknown", name=name, known=", ".join(preset_names()))
+    return read_preset(configs_folder() / "presets" / f"{name}.toml")
+
+
+def read_preset(path: Path) -> Preset:
+    """Reads a preset from a TOML file with `batch_size` and a table `options`; the name is the file's stem."""
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    options = dict(content.get("options", {}))
+    parse_options(options)
+    return Preset(path.stem, options, int(content.get("batch_size", 1)))

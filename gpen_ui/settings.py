@@ -1,0 +1,118 @@
+"""How this installation runs: folders, device, model, batch size, host. Defaults < file < environment < command line.
+
+The file is `configs/default.toml`, or the one named by `GPEN_UI_CONFIG`; an environment variable is the field's name
+in capitals behind `GPEN_UI_`, for example `GPEN_UI_BATCH_SIZE=4`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from gpen_ui.errors import SettingsError
+from gpen_ui.paths import configs_folder, home_folder
+from gpen_ui.texts import Language, pick_language
+
+ENVIRONMENT_PREFIX = "GPEN_UI_"
+OutputFormat = Literal["same", "png", "jpeg", "webp"]
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+class Settings(BaseModel):
+    """The settings of one run of the program.
+
+    Attributes:
+        model: a name of the catalogue or the path of a checkpoint.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu".
+        batch_size: faces that go through the network together on a GPU.
+        output_format: "same" keeps the format of each photo.
+        suffix: what is added to the name of a result.
+        auth: "user:password" for the page; demanded when `host` is not this machine alone.
+        allowed_folders: folders on the server that the page may read batches from; None stands for the home folder
+            when only this machine is served, else for none.
+        language: of the command line; None follows the system's locale.
+        upload_mb, photo_megapixels: the largest file and picture that are accepted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = "gpen-lite-512"
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|(cuda|xpu)(:\d+)?)$")
+    batch_size: int = Field(4, ge=1, le=256)
+    output_format: OutputFormat = "same"
+    suffix: str = Field("_gpen", pattern=r"^[^/\\]*$", max_length=60)
+    models_folder: Path = Field(default_factory=lambda: home_folder() / "models")
+    outputs_folder: Path = Field(default_factory=lambda: home_folder() / "outputs")
+    host: str = "127.0.0.1"
+    port: int = Field(7860, ge=0, le=65535)
+    auth: str | None = None
+    allowed_folders: tuple[Path, ...] | None = None
+    language: Language | None = None
+    upload_mb: int = Field(100, ge=1)
+    photo_megapixels: int = Field(150, ge=1)
+
+    @field_validator("models_folder", "outputs_folder")
+    @classmethod
+    def _expand(cls, folder: Path) -> Path:
+        return folder.expanduser()
+
+    @property
+    def serves_only_this_machine(self) -> bool:
+        return self.host in LOOPBACK_HOSTS
+
+    @property
+    def readable_folders(self) -> tuple[Path, ...]:
+        """Folders from which the page may read batches."""
+        if self.allowed_folders is not None:
+            return tuple(folder.expanduser().resolve() for folder in self.allowed_folders)
+        return (Path.home().resolve(),) if self.serves_only_this_machine else ()
+
+    def spoken_language(self) -> Language:
+        """The language for the command line: the setting, else the locale's, else English."""
+        if self.language is not None:
+            return self.language
+        return pick_language(os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG"))
+
+
+def load_settings(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Puts the settings together.
+
+    Args:
+        given: from the command line; None values mean "not given".
+        environment: `os.environ` unless a test gives its own.
+
+    Raises:
+        SettingsError: a file that cannot be read, an unknown name, or a value outside its range.
+    """
+    environment = os.environ if environment is None else environment
+    merged: dict[str, Any] = _from_file(environment.get(f"{ENVIRONMENT_PREFIX}CONFIG"))
+    for name in Settings.model_fields:
+        value = environment.get(ENVIRONMENT_PREFIX + name.upper())
+        if value is not None:
+            merged[name] = value.split(os.pathsep) if name == "allowed_folders" else value
+    merged.update({name: value for name, value in (given or {}).items() if value is not None})
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            raise SettingsError("setting_unknown", name=name, known=", ".join(Settings.model_fields)) from error
+        raise SettingsError("setting_value", name=name, value=first["input"], reason=first["msg"]) from error
+
+
+def _from_file(path_text: str | None) -> dict[str, Any]:
+    path = Path(path_text).expanduser() if path_text else configs_folder() / "default.toml"
+    if not path.is_file():
+        if path_text:
+            raise SettingsError("settings_file_missing", path=path)
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError("settings_file_broken", path=path, reason=error) from error
