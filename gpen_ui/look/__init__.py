@@ -1,0 +1,25 @@
+"""What is done to pixels besides the network: denoise, sharpen, tone, size, skin, detail. Pure functions, no state."""
+
+from gpen_ui.look.denoise import denoise
+from gpen_ui.look.enlarge import enlarge, enlarge_plane, reduce_long_edge
+from gpen_ui.look.face import apply_mode, enhance_detail, match_gray
+from gpen_ui.look.noise import estimate_noise
+from gpen_ui.look.sharpen import sharpen
+from gpen_ui.look.skin import protect_skin
+from gpen_ui.look.tone import adjust_brightness, adjust_contrast, adjust_tone
+
+__all__ = [
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_tone",
+    "apply_mode",
+    "denoise",
+    "enhance_detail",
+    "enlarge",
+    "enlarge_plane",
+    "estimate_noise",
+    "match_gray",
+    "protect_skin",
+    "reduce_long_edge",
+    "sharpen",
+]

@@ -1,0 +1,59 @@
+"""Luminance and colour of pixels, so that every adjustment treats a gray photo as exactly that.
+
+Adjustments of light work on luminance and add one and the same change to the three channels: gray stays gray and no
+hue turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Plane = NDArray[np.float32]
+Crop = NDArray[np.float32]
+
+LUMA_WEIGHTS = np.array([[0.299, 0.587, 0.114]], np.float32)  # of R, G, B: ITU-R BT.601, as JPEG and OpenCV have it
+STRIP_PIXELS = 4_000_000  # what one strip of a large photo holds: about 16 MB for each float plane
+
+
+def luminance(pixels: NDArray[Any]) -> Plane:
+    """BT.601 luma of (H, W, 3) RGB, uint8 or float32: (H, W) float32 in the units of the pixels."""
+    if pixels.dtype == np.uint8:
+        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.asarray(cv2.transform(pixels, LUMA_WEIGHTS), np.float32)
+
+
+def is_gray(pixels: NDArray[Any]) -> bool:
+    """Whether the three channels of (H, W, 3) are exactly the same. Quick for a coloured photo: one row tells."""
+    rows = pixels.shape[0]
+    for part in (pixels[rows // 2 : rows // 2 + 1], pixels):
+        red = part[..., 0]
+        if not (np.array_equal(red, part[..., 1]) and np.array_equal(red, part[..., 2])):
+            return False
+    return True
+
+
+def add_to_channels(pixels: Pixels, change: Plane) -> Pixels:
+    """Adds a change of light, (H, W) in levels, to each channel of (H, W, 3) uint8; rounds and saturates."""
+    rounded = np.rint(change).astype(np.int16)
+    return np.asarray(cv2.add(pixels, cv2.merge([rounded] * 3), dtype=cv2.CV_8U), np.uint8)
+
+
+def strips(pixels: Pixels, margin_px: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Cuts a photo into strips of whole rows so that filters need bounded memory.
+
+    Yields:
+        rows to write; the same rows with up to `margin_px` more on both sides, to read; and where the rows to write
+        lie inside those that are read.
+    """
+    height, width = pixels.shape[:2]
+    rows_per_strip = max(64, STRIP_PIXELS // max(width, 1))
+    for top in range(0, height, rows_per_strip):
+        bottom = min(top + rows_per_strip, height)
+        read_top, read_bottom = max(0, top - margin_px), min(height, bottom + margin_px)
+        yield slice(top, bottom), slice(read_top, read_bottom), slice(top - read_top, bottom - read_top)

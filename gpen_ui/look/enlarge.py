@@ -1,0 +1,53 @@
+"""Changing the size of a photo: Lanczos up, area average down."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpen_ui.look.channels import Pixels
+
+
+def enlarge(pixels: Pixels, scale: int) -> Pixels:
+    """Enlarges `scale` times with Lanczos (eight taps). Same object at 1.
+
+    Args:
+        pixels: (H, W, 3) RGB.
+        scale: a whole number, 1 or more.
+
+    Returns:
+        (H * scale, W * scale, 3).
+    """
+    return _lanczos(pixels, scale)
+
+
+def enlarge_plane(plane: Pixels, scale: int) -> Pixels:
+    """Enlarges one plane, for example alpha, (H, W) uint8, just as `enlarge` does the photo it belongs to."""
+    return _lanczos(plane, scale)
+
+
+def reduce_long_edge(pixels: Pixels, long_edge_px: int) -> Pixels:
+    """Makes the longer side at most `long_edge_px` by area averages, proportions kept.
+
+    Args:
+        pixels: (H, W, 3) RGB or one (H, W) plane.
+        long_edge_px: 0 for "off".
+
+    Returns:
+        The same object when it is off or the photo is small enough; no side becomes less than one pixel.
+    """
+    height, width = pixels.shape[:2]
+    longest = max(height, width)
+    if long_edge_px <= 0 or longest <= long_edge_px:
+        return pixels
+    size_wh = tuple(max(1, round(side * long_edge_px / longest)) for side in (width, height))
+    return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _lanczos(pixels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    if scale == 1:
+        return pixels
+    height, width = pixels.shape[:2]
+    size_wh = (width * scale, height * scale)
+    return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_LANCZOS4), np.uint8)
