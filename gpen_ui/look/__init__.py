@@ -1,5 +1,6 @@
 """What is done to pixels besides the network: denoise, sharpen, tone, size, skin, detail. Pure functions, no state."""
 
+from gpen_ui.look.channels import is_gray, luminance
 from gpen_ui.look.denoise import denoise
 from gpen_ui.look.enlarge import enlarge, enlarge_plane, reduce_long_edge
 from gpen_ui.look.face import apply_mode, enhance_detail, match_gray
@@ -18,6 +19,8 @@ __all__ = [
     "enlarge",
     "enlarge_plane",
     "estimate_noise",
+    "is_gray",
+    "luminance",
     "match_gray",
     "protect_skin",
     "reduce_long_edge",
