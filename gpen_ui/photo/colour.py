@@ -1,0 +1,146 @@
+"""Every pixel layout that files come in -> 8-bit RGB, alpha and the profile that still describes them."""
+
+from __future__ import annotations
+
+import io
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from gpen_ui.photo.types import Photo, Pixels
+
+_STRIP_PIXELS = 1 << 22  # copied at a time, so that a large picture is not held three times
+_OPAQUE = 255
+
+
+class Decoded(NamedTuple):
+    """Pixels (H, W, 3) RGB, alpha (H, W) or None, the ICC profile that describes them or None, one channel or not."""
+
+    pixels: Pixels
+    alpha: Pixels | None
+    icc: bytes | None
+    gray: bool
+
+
+def to_rgb(image: Image.Image, icc: bytes | None) -> Decoded:
+    """Converts a decoded picture.
+
+    CMYK and Lab become sRGB (through `icc` when it fits) and lose their profile; other pixels keep their numbers and
+    their profile. A profile of another kind of picture is dropped.
+    """
+    mode = image.mode
+    if mode.startswith("I") or mode == "F":
+        return _deep_gray(image, icc)
+    if mode in ("CMYK", "LAB"):
+        return Decoded(_array(_converted_to_srgb(image, icc)), None, None, False)
+    transparent = "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    if mode in ("1", "L", "LA", "La") and not (transparent and mode == "1"):
+        return _gray(image, icc, transparent)
+    if transparent:
+        four = _array(image.convert("RGBA"))
+        pixels, alpha = np.ascontiguousarray(four[:, :, :3]), _meaningful(four[:, :, 3])
+    else:
+        pixels, alpha = _array(image if mode == "RGB" else image.convert("RGB")), None
+    gray = mode == "1" or (mode in ("P", "PA") and is_gray(pixels))
+    return Decoded(pixels, alpha, _fitting(icc, gray), gray)
+
+
+def is_gray(pixels: Pixels) -> bool:
+    """Whether all three channels are exactly equal."""
+    first = pixels[:, :, 0]
+    return bool(np.array_equal(first, pixels[:, :, 1]) and np.array_equal(first, pixels[:, :, 2]))
+
+
+def colour_space(icc: bytes | None) -> str | None:
+    """The profile's kind of pixels, "RGB", "GRAY", "CMYK", ...; None for bytes that are no profile (ICC.1, 7.2)."""
+    if icc is None or len(icc) < 128 or icc[36:40] != b"acsp":
+        return None
+    return icc[16:20].decode("ascii", "replace").strip()
+
+
+def thumbnail(photo: Photo, long_edge_px: int) -> Photo:
+    """A small copy for the screen: in sRGB, alpha kept, the longer side at most `long_edge_px`; never enlarged."""
+    width, height = photo.size_wh
+    factor = min(1.0, long_edge_px / max(width, height))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    image = Image.fromarray(photo.pixels)
+    alpha = photo.alpha
+    if factor < 1:
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        alpha = None if alpha is None else _array(Image.fromarray(alpha).resize(size, Image.Resampling.BOX))
+    if colour_space(photo.metadata.icc) == "RGB":
+        image = _converted_to_srgb(image, photo.metadata.icc)
+    return Photo(_array(image), alpha, path=photo.path)
+
+
+def _gray(image: Image.Image, icc: bytes | None, transparent: bool) -> Decoded:
+    alpha = None
+    if transparent:
+        two = _array(image.convert("RGBA" if image.mode == "L" else "LA"))
+        values, alpha = two[:, :, 0], _meaningful(two[:, :, -1])
+    else:
+        values = _array(image.convert("L"))
+    return Decoded(np.repeat(values[:, :, None], 3, axis=2), alpha, _fitting(icc, True), True)
+
+
+def _deep_gray(image: Image.Image, icc: bytes | None) -> Decoded:
+    """One channel of 16 bit, 32 bit or floating point, scaled by the smallest common range that holds its values."""
+    values = np.asarray(image)
+    alpha = None
+    if isinstance(clear := image.info.get("transparency"), int):
+        alpha = _meaningful(np.where(values == clear, 0, _OPAQUE).astype(np.uint8))
+    numbers = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    if image.mode.startswith("I;16"):
+        top = 65535.0
+    else:
+        tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
+        highest = float(numbers.max())
+        top = next((top for top in tops if highest <= top), highest)
+    eight = np.clip(np.rint(numbers * (255.0 / top)), 0, 255).astype(np.uint8)
+    return Decoded(np.repeat(eight[:, :, None], 3, axis=2), alpha, _fitting(icc, True), True)
+
+
+def _converted_to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    """Through the profile when it fits the picture, else by the plain formula."""
+    target = ImageCms.createProfile("sRGB")
+    wanted = {"CMYK": "CMYK", "LAB": "Lab", "RGB": "RGB"}[image.mode]
+    try:
+        if colour_space(icc) == wanted and icc is not None:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        elif image.mode == "LAB":
+            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+        else:
+            return image.convert("RGB")
+        converted = ImageCms.profileToProfile(
+            image,
+            source,
+            target,
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):  # a broken profile must not cost the photo
+        return image.convert("RGB")
+    return converted if converted is not None else image.convert("RGB")
+
+
+def _fitting(icc: bytes | None, gray: bool) -> bytes | None:
+    return icc if colour_space(icc) in (("GRAY", "RGB") if gray else ("RGB",)) else None
+
+
+def _meaningful(alpha: Pixels) -> Pixels | None:
+    return np.ascontiguousarray(alpha) if (alpha < _OPAQUE).any() else None
+
+
+def _array(image: Image.Image) -> Pixels:
+    """The picture's bytes as an array of its own, (H, W) or (H, W, channels) uint8."""
+    width, height = image.size
+    channels = len(image.getbands())
+    out: NDArray[np.uint8] = np.empty((height, width, channels) if channels > 1 else (height, width), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        out[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+    return out

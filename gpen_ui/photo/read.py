@@ -1,0 +1,192 @@
+"""A file on disk, bytes of an upload or an array -> a `Photo`, upright and in RGB."""
+
+from __future__ import annotations
+
+import io
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from gpen_ui.errors import PhotoError, PhotoReadError, PhotoTooLargeError
+from gpen_ui.photo.colour import to_rgb
+from gpen_ui.photo.exif import upright
+from gpen_ui.photo.kinds import SHOWN_FORMATS, SNIFF_BYTES, can_read, foreign_format, picture_format
+from gpen_ui.photo.names import reason_of, shown
+from gpen_ui.photo.types import Photo, PhotoMetadata
+
+_ORIENTATION = 0x0112
+_TURNS = {  # Exif 2.32, tag Orientation -> what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_REDUCED_PICTURE = 254  # TIFF NewSubfileType; bit 0: this is only a preview, as in the raw files of cameras
+_DNG_VERSION = 50706
+# Tags that describe how a TIFF stores its pixels (TIFF 6.0 section 8 and 12 to 22): wrong in any other file.
+_STORAGE_TAGS = {
+    *range(254, 267), 273, 274, 277, 278, 279, 280, 281, 284, 290, 291, 292, 293, 297, 301, 317, 318, 319, 320,
+    *range(321, 326), 330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, *range(512, 522),
+    529, 530, 531, 532, 700, 33723, 34377, 34675, 37724,
+}  # fmt: skip
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """Pillow's reader without its own limit of pixels, which would warn through a global; ours ran on the header."""
+
+    def load_prepare(self) -> None:
+        if self._im is None:
+            self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
+        super().load_prepare()
+
+
+# Opened by class and not through Image.open: that would apply Pillow's global limit of pixels instead of ours.
+_OPENERS: dict[str, Callable[[IO[bytes], str], ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": _Tiff,
+    "GIF": GifImagePlugin.GifImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+
+
+def read_photo(path: Path | str, *, max_megapixels: int = 150) -> Photo:
+    """Reads the first picture of a file, whatever its name says it is.
+
+    Orientation is applied. Sixteen bits are reduced to eight. Transparency becomes `alpha` (None when there is none).
+    CMYK and Lab are converted to sRGB, through the embedded profile when there is one.
+
+    Args:
+        max_megapixels: larger pictures are refused from the header, before anything is decoded.
+
+    Raises:
+        PhotoReadError: missing, a folder, empty, no picture, of an unsupported type, cut off, or not readable.
+        PhotoTooLargeError: more pixels than allowed, or than fit into memory.
+    """
+    path = Path(path)
+    name = shown(path.name or path)
+    try:
+        facts = path.stat()
+        if stat.S_ISDIR(facts.st_mode):
+            raise PhotoReadError("photo_is_folder", name=name)
+        if not stat.S_ISREG(facts.st_mode):  # a pipe or device could block or never end
+            raise PhotoReadError("photo_not_image", name=name, known=SHOWN_FORMATS)
+        with path.open("rb") as stream:
+            return _read(stream, name, path, max_megapixels)
+    except FileNotFoundError as error:
+        raise PhotoReadError("photo_missing", name=shown(path)) from error
+    except NotADirectoryError as error:
+        raise PhotoReadError("photo_missing", name=shown(path)) from error
+    except PermissionError as error:
+        raise PhotoReadError("photo_forbidden", name=name) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise PhotoReadError("photo_unreadable", name=name, reason=reason_of(error)) from error
+
+
+def photo_from_bytes(data: bytes, name: str = "photo", *, max_megapixels: int = 150) -> Photo:
+    """Reads a photo from the bytes of its file, like `read_photo`; `name` stands in the messages only."""
+    return _read(io.BytesIO(data), shown(name), None, max_megapixels)
+
+
+def photo_from_pixels(pixels: NDArray[np.uint8]) -> Photo:
+    """A photo from memory: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8, upright, sRGB. Copies.
+
+    Raises:
+        PhotoReadError: another type or shape, or no pixel at all.
+    """
+    array = np.asarray(pixels)
+    fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not fits or array.size == 0:
+        raise PhotoReadError("photo_pixels", shape=tuple(array.shape), dtype=array.dtype)
+    if array.ndim == 2:
+        return Photo(np.repeat(array[:, :, None], 3, axis=2), metadata=PhotoMetadata(gray=True))
+    alpha = array[:, :, 3].copy() if array.shape[2] == 4 and (array[:, :, 3] < 255).any() else None
+    return Photo(np.array(array[:, :, :3], order="C"), alpha)
+
+
+def _read(stream: IO[bytes], name: str, path: Path | None, max_megapixels: int) -> Photo:
+    head = stream.read(SNIFF_BYTES)
+    if not head:
+        raise PhotoReadError("photo_empty", name=name)
+    kind = picture_format(head)
+    if kind is None or not can_read(kind):
+        foreign = kind or foreign_format(head)
+        if foreign is not None:
+            raise PhotoReadError("photo_type", name=name, found=foreign, known=SHOWN_FORMATS)
+        raise PhotoReadError("photo_not_image", name=name, known=SHOWN_FORMATS)
+    stream.seek(0)
+    try:
+        with _OPENERS[kind](stream, "") as image:
+            _check_header(image, name, max_megapixels)
+            image.load()
+            return _to_photo(image, kind, path)
+    except PhotoError:
+        raise
+    except MemoryError as error:
+        raise PhotoTooLargeError("photo_memory", name=name) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's error, not the decoder's
+            raise
+        raise PhotoReadError("photo_damaged", name=name) from error
+    except Exception as error:  # a broken file can make Pillow raise almost anything; none of it may leave as it is
+        raise PhotoReadError("photo_damaged", name=name) from error
+
+
+def _check_header(image: ImageFile.ImageFile, name: str, max_megapixels: int) -> None:
+    width, height = image.size
+    if width * height > max_megapixels * 1_000_000:
+        megapixels = round(width * height / 1e6)
+        raise PhotoTooLargeError(
+            "photo_too_many_pixels", name=name, width=width, height=height, megapixels=megapixels, most=max_megapixels
+        )
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        preview = int(image.tag_v2.get(_REDUCED_PICTURE) or 0) & 1
+        if preview or _DNG_VERSION in image.tag_v2:
+            raise PhotoReadError("photo_type", name=name, found="RAW", known=SHOWN_FORMATS)
+
+
+def _to_photo(image: ImageFile.ImageFile, kind: str, path: Path | None) -> Photo:
+    exif = _exif_of(image, kind)
+    icc = image.info.get("icc_profile") or None
+    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    decoded = to_rgb(image if turn is None else image.transpose(turn), icc)
+    metadata = PhotoMetadata(format=kind, exif=exif, icc=decoded.icc, gray=decoded.gray)
+    return Photo(decoded.pixels, decoded.alpha, metadata, path)
+
+
+def _exif_of(image: ImageFile.ImageFile, kind: str) -> bytes | None:
+    block = image.info.get("exif")
+    if kind == "TIFF" or not isinstance(block, bytes):
+        block = _collected_exif(image)
+    return upright(block)
+
+
+def _collected_exif(image: ImageFile.ImageFile) -> bytes | None:
+    """An EXIF block put together from a TIFF's own tags, or from the text chunk that some programs put into PNGs."""
+    tags = image.getexif()
+    for tag in _STORAGE_TAGS & set(tags):
+        del tags[tag]
+    try:
+        return tags.tobytes() if len(tags) else None
+    except Exception:  # a tag that Pillow reads but cannot write: the picture matters more
+        return None
