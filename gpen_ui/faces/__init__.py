@@ -1,0 +1,25 @@
+"""Face geometry: find, align, mask, paste back."""
+
+from gpen_ui.faces.align import align_transform, crop_face, face_rectangle, rescaled, scale_of
+from gpen_ui.faces.detect import Detector, large_detector, small_detector
+from gpen_ui.faces.mask import parsed_mask, shape_mask
+from gpen_ui.faces.paste import FaceLayer, paste_faces
+from gpen_ui.faces.types import Affine, Face, Points
+
+__all__ = [
+    "Affine",
+    "Detector",
+    "Face",
+    "FaceLayer",
+    "Points",
+    "align_transform",
+    "crop_face",
+    "face_rectangle",
+    "large_detector",
+    "parsed_mask",
+    "paste_faces",
+    "rescaled",
+    "scale_of",
+    "shape_mask",
+    "small_detector",
+]

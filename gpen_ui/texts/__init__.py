@@ -9,19 +9,33 @@ from __future__ import annotations
 import tomllib
 from functools import lru_cache
 from importlib import resources
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 Language = Literal["en", "zh"]
+
+
+@runtime_checkable
+class Spoken(Protocol):
+    """Something with a sentence for the user: errors and notes."""
+
+    def sentence(self, language: Language) -> str:
+        """The sentence in that language."""
+        ...
+
+
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 def say(key: str, language: Language = "en", **values: object) -> str:
     """The text for a key, with `{name}` places filled in.
 
+    A value that can speak for itself (an error or a note inside a sentence) does so in the same language.
+
     Raises:
         KeyError: no such key, or a place without a value; both are mistakes of ours that a test catches.
     """
-    return table()[key][language].format(**values)
+    spoken = {name: value.sentence(language) if isinstance(value, Spoken) else value for name, value in values.items()}
+    return table()[key][language].format(**spoken)
 
 
 def has(key: str) -> bool:

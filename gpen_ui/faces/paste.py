@@ -1,0 +1,108 @@
+"""Putting restored crops back: only inside each face's rectangle, everything else stays bit-identical."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpen_ui.faces.align import crop_face, face_rectangle, scale_of, uncrop
+from gpen_ui.faces.mask import Mask
+from gpen_ui.faces.types import Affine
+
+SHARE_POWER = 4  # how sharply overlapping faces divide their common pixels; 1 would be an average
+NOISE_MARGIN = 3.0  # band energy must exceed this many times the noise's before it counts as detail
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)
+
+Rectangle = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceLayer:
+    """One restored face, ready to be pasted.
+
+    Attributes:
+        picture: (S, S, 3) float32 RGB 0..255.
+        mask: (S, S) 0..1, zero at the border.
+        to_crop: (2, 3) from pixels of the photo that is pasted into to crop pixels.
+        opacity: 0 keeps the photo, 1 takes the picture.
+        noise: standard deviation of the photo's noise in levels of 255.
+    """
+
+    picture: NDArray[np.float32]
+    mask: Mask
+    to_crop: Affine
+    opacity: float
+    noise: float = 0.0
+
+
+def paste_faces(photo: NDArray[np.uint8], layers: Sequence[FaceLayer]) -> NDArray[np.uint8]:
+    """A copy of the photo (H, W, 3) RGB with the faces put in.
+
+    Overlapping faces share their common pixels by the masks' fourth powers, so each keeps its own middle and the
+    change between them is smooth. The order of the layers does not matter beyond rounding.
+    """
+    result = photo.copy()
+    size_wh = (photo.shape[1], photo.shape[0])
+    rectangles = [face_rectangle(layer.to_crop, len(layer.mask), size_wh) for layer in layers]
+    for number, (layer, rectangle) in enumerate(zip(layers, rectangles, strict=True)):
+        left, top, right, bottom = rectangle
+        if right <= left or bottom <= top or layer.opacity <= 0:
+            continue
+        weight = _weight(number, layers, rectangles) * layer.opacity
+        before = photo[top:bottom, left:right]
+        change = (_picture_at(layer, photo, rectangle) - before) * weight[:, :, None]
+        target = result[top:bottom, left:right]
+        changed = np.clip(np.rint(target + change), 0, 255).astype(np.uint8)
+        target[:] = np.where(weight[:, :, None] > 0, changed, target)
+    return result
+
+
+def _weight(number: int, layers: Sequence[FaceLayer], rectangles: Sequence[Rectangle]) -> Mask:
+    """The layer's mask in its rectangle, less what overlapping faces take."""
+    own = np.clip(uncrop(layers[number].mask, layers[number].to_crop, rectangles[number]), 0, 1)
+    rivals = [
+        np.clip(uncrop(layer.mask, layer.to_crop, rectangles[number]), 0, 1)
+        for other, layer in enumerate(layers)
+        if other != number and _touch(rectangles[other], rectangles[number])
+    ]
+    if not rivals:
+        return own
+    power = own**SHARE_POWER
+    total = power + sum(rival**SHARE_POWER for rival in rivals)
+    return np.asarray(own * power / np.maximum(total, 1e-12), np.float32)
+
+
+def _touch(a: Rectangle, b: Rectangle) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _picture_at(layer: FaceLayer, photo: NDArray[np.uint8], rectangle: Rectangle) -> NDArray[np.float32]:
+    """The restored picture in the photo's pixels, with the detail that the network could not see put back."""
+    picture = uncrop(layer.picture, layer.to_crop, rectangle)
+    if scale_of(layer.to_crop) >= 1:
+        return picture
+    left, top, right, bottom = rectangle
+    seen = uncrop(crop_face(photo, layer.to_crop, len(layer.mask)), layer.to_crop, rectangle)
+    unseen = photo[top:bottom, left:right] - seen
+    return picture + unseen * clean_share(unseen, scale_of(layer.to_crop), layer.noise)[:, :, None]
+
+
+def clean_share(band: NDArray[np.float32], scale: float, noise: float) -> NDArray[np.float32]:
+    """How much of a fine band is detail and not noise: a Wiener weight from local energy.
+
+    Args:
+        band: (H, W, 3) what lies above the crop's resolution.
+        scale: crop pixels per photo pixel, below 1; the band holds the share 1 - scale^2 of white noise's energy.
+        noise: standard deviation of the photo's noise in levels.
+
+    Returns:
+        (H, W) 0..1.
+    """
+    import cv2
+
+    energy = np.asarray(cv2.GaussianBlur((band @ LUMA) ** 2, (0, 0), 2 / scale), np.float32)
+    noise_energy = NOISE_MARGIN * noise**2 * (1 - scale**2)
+    return np.asarray(np.clip(1 - noise_energy / np.maximum(energy, 1e-6), 0, 1), np.float32)
