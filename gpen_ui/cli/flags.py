@@ -1,0 +1,112 @@
+"""Command-line flags made from the one table of options, so that page, presets, documents and flags cannot drift."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from gpen_ui.errors import OptionError
+from gpen_ui.options import OptionSpec, Preset, RestoreOptions, option_specs, parse_options
+from gpen_ui.texts import Language, has, say
+
+SHORT_NAMES = {"detail_enhancement": "detail", "output_scale": "scale", "smallest_face_px": "smallest-face"}
+OFF = "off"  # how a choice of 0 is typed
+
+
+def flag_name(spec: OptionSpec) -> str:
+    """The flag of an option, for example `--strength`."""
+    return f"--{SHORT_NAMES.get(spec.name, spec.name.replace('_', '-'))}"
+
+
+def with_option_flags(command: Callable[..., None], language: Language) -> Callable[..., None]:
+    """Adds one flag per option to a typer command.
+
+    Args:
+        command: takes the keyword `given_options`: option name -> what the user typed, None for "not given".
+    """
+    specs = option_specs()
+    own = [
+        parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "given_options"
+    ]
+
+    @functools.wraps(command)
+    def with_flags(**values: Any) -> None:
+        given = {spec.name: values.pop(spec.name) for spec in specs}
+        command(**values, given_options=given)
+
+    flags = [_flag(spec, language) for spec in specs]
+    with_flags.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
+    with_flags.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *flags)}
+    return with_flags
+
+
+def options_from_flags(given_options: dict[str, Any], preset: Preset | None) -> RestoreOptions:
+    """The options that the user asked for.
+
+    Raises:
+        OptionError: a value outside its range, told in the words of the command line.
+    """
+    specs = {spec.name: spec for spec in option_specs()}
+    values = {name: _typed(specs[name], value) for name, value in given_options.items()}
+    try:
+        return parse_options(values, preset)
+    except OptionError as error:
+        raise _in_words_of_the_command_line(error, specs) from error
+
+
+def _flag(spec: OptionSpec, language: Language) -> inspect.Parameter:
+    name = flag_name(spec)
+    declared = f"{name}/--no-{name.removeprefix('--')}" if spec.kind == "bool" else name
+    kinds: dict[str, Any] = {"int": int | None, "float": float | None, "bool": bool | None, "choice": str | None}
+    option = typer.Option(
+        None,
+        declared,
+        help=f"{_help(spec, language)} {say('cli.default', language, value=_shown_default(spec))}",
+        metavar=_metavar(spec),
+    )
+    return inspect.Parameter(spec.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kinds[spec.kind])
+
+
+def _help(spec: OptionSpec, language: Language) -> str:
+    ends = [say(f"option.{spec.name}.{end}", language) for end in ("low", "high") if has(f"option.{spec.name}.{end}")]
+    return f"{spec.help(language)} ({', '.join(ends)})" if ends else spec.help(language)
+
+
+def _metavar(spec: OptionSpec) -> str | None:
+    if spec.kind == "bool":
+        return None
+    if spec.kind == "choice":
+        return "|".join(spelled(choice) for choice in spec.choices)
+    return f"{spec.low:g}..{spec.high:g}"
+
+
+def _shown_default(spec: OptionSpec) -> str:
+    if spec.kind == "bool":
+        return "on" if spec.default else "off"
+    return spelled(spec.default) if spec.kind == "choice" else f"{spec.default:g}"
+
+
+def spelled(choice: object) -> str:
+    """How a choice is typed on the command line."""
+    return OFF if choice == 0 else str(choice)
+
+
+def _typed(spec: OptionSpec, value: Any) -> Any:
+    """The choice behind its spelling; anything else is left for the range check to refuse."""
+    if spec.kind != "choice" or value is None:
+        return value
+    return next((choice for choice in spec.choices if str(value).lower() in (spelled(choice), str(choice))), value)
+
+
+def _in_words_of_the_command_line(error: OptionError, specs: dict[str, OptionSpec]) -> OptionError:
+    spec = specs.get(str(error.values.get("name")))
+    if spec is None:
+        return error
+    values = {**error.values, "name": flag_name(spec)}
+    if spec.kind == "choice":
+        values["choices"] = ", ".join(spelled(choice) for choice in spec.choices)
+    return OptionError(error.key.removeprefix("error."), **values)

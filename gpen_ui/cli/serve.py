@@ -1,0 +1,56 @@
+"""`gpen-ui serve`: the page."""
+
+# no `from __future__ import annotations` here: typer reads the flags from the annotations as they stand
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gpen_ui.cli.speech import answer, spoken_errors, tell
+from gpen_ui.settings import load_settings
+from gpen_ui.texts import Language, say
+
+
+def add_to(program: typer.Typer, language: Language) -> None:
+    """Adds the command, with its help in one language."""
+    text = partial(say, language=language)
+
+    @program.command(help=text("cli.serve.help"))
+    def serve(
+        host: Annotated[str | None, typer.Option(help=text("cli.flag.host"))] = None,
+        port: Annotated[int | None, typer.Option(help=text("cli.flag.port"))] = None,
+        auth: Annotated[str | None, typer.Option(metavar="USER:PASSWORD", help=text("cli.flag.auth"))] = None,
+        model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
+        device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,
+        batch_size: Annotated[int | None, typer.Option(help=text("cli.flag.batch_size"))] = None,
+        output: Annotated[Path | None, typer.Option("--output", "-o", help=text("cli.flag.output"))] = None,
+        output_format: Annotated[
+            str | None, typer.Option("--format", metavar="same|png|jpeg|webp", help=text("cli.flag.format"))
+        ] = None,
+        allowed_folder: Annotated[list[Path] | None, typer.Option(help=text("cli.flag.allowed_folder"))] = None,
+        spoken: Annotated[
+            str | None, typer.Option("--language", metavar="en|zh", help=text("cli.flag.language"))
+        ] = None,
+    ) -> None:
+        with spoken_errors(language):
+            settings = load_settings(
+                {
+                    "host": host,
+                    "port": port,
+                    "auth": auth,
+                    "model": model,
+                    "device": device,
+                    "batch_size": batch_size,
+                    "outputs_folder": output,
+                    "output_format": output_format,
+                    "allowed_folders": tuple(allowed_folder) if allowed_folder else None,
+                    "language": spoken,
+                }
+            )
+            heard = settings.spoken_language()
+            tell(say("cli.serve.starting", heard))
+            from gpen_ui.ui import serve as serve_page
+
+            serve_page(settings, on_ready=lambda url: answer(say("cli.serve.ready", heard, url=url)))
