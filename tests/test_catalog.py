@@ -24,7 +24,7 @@ def test_the_networks_of_the_first_day_are_there():
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_row_is_complete(name):
+def test_a_row_is_complete(name: str):
     spec = ROWS[name]
     assert spec.file == re.sub(r"[/\\]", "", spec.file)
     assert spec.file.endswith((".pth", ".pt", ".safetensors"))
@@ -37,7 +37,7 @@ def test_a_row_is_complete(name):
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_hash_is_a_sha256_and_a_size_is_plausible(name):
+def test_a_hash_is_a_sha256_and_a_size_is_plausible(name: str):
     spec = ROWS[name]
     if spec.sha256 is not None:
         assert re.fullmatch("[0-9a-f]{64}", spec.sha256)

@@ -1,4 +1,4 @@
-"""The house keeps its order: who may import whom, read from the source without importing it, and what an import costs."""
+"""The house keeps its order: who may import whom, read from the source, and what an import costs."""
 
 import ast
 import subprocess
@@ -82,7 +82,7 @@ def room_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_rooms_above_it(path):
+def test_a_room_imports_only_rooms_above_it(path: Path):
     room = room_of(path)
     if room in ("__init__", "__main__"):
         return
@@ -96,7 +96,7 @@ def test_a_room_imports_only_rooms_above_it(path):
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_foreign_libraries_stay_in_their_rooms(path):
+def test_foreign_libraries_stay_in_their_rooms(path: Path):
     here = str(path.relative_to(PACKAGE))
     for module, only_for_types in imported_modules(path):
         library = module.split(".")[0]
@@ -125,7 +125,7 @@ def test_every_room_has_its_floor():
         ("gpen_ui.ui", "torch typer"),
     ],
 )
-def test_importing_a_room_does_not_load(module, unwanted):
+def test_importing_a_room_does_not_load(module: str, unwanted: str):
     """`--help` answers at once, and whoever uses one room does not pay for the others."""
     code = f"import sys, {module}; print(*(name for name in {unwanted.split()!r} if name in sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT)

@@ -1,6 +1,7 @@
 """The one table of options: ranges, presets, precedence and what is said about a wrong value."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from gpen_ui.errors import OptionError
 from gpen_ui.options import (
+    OptionSpec,
     Preset,
     RestoreOptions,
     load_preset,
@@ -16,7 +18,7 @@ from gpen_ui.options import (
     preset_names,
     read_preset,
 )
-from gpen_ui.texts import LANGUAGES, has
+from gpen_ui.texts import LANGUAGES, Language, has
 
 SPECS = {spec.name: spec for spec in option_specs()}
 NUMBERS = [spec for spec in SPECS.values() if spec.kind in ("int", "float")]
@@ -46,7 +48,7 @@ def test_the_table_holds_every_field_with_its_default():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", SPECS)
-def test_every_option_is_explained(name, language):
+def test_every_option_is_explained(name: str, language: Language):
     spec = SPECS[name]
     assert spec.title(language)
     assert spec.help(language)
@@ -58,7 +60,7 @@ def test_every_option_is_explained(name, language):
 
 
 @pytest.mark.parametrize("spec", NUMBERS, ids=lambda spec: spec.name)
-def test_both_ends_of_a_range_are_allowed_and_nothing_beyond(spec):
+def test_both_ends_of_a_range_are_allowed_and_nothing_beyond(spec: OptionSpec):
     kind = int if spec.kind == "int" else float
     for value in (spec.low, spec.high):
         assert getattr(parse_options({spec.name: kind(value)}), spec.name) == value
@@ -86,7 +88,7 @@ def test_both_ends_of_a_range_are_allowed_and_nothing_beyond(spec):
         ({"detector_threshold": float("nan")}, "nan"),
     ],
 )
-def test_a_wrong_value_is_one_sentence_in_both_languages(values, mentioned):
+def test_a_wrong_value_is_one_sentence_in_both_languages(values: dict[str, object], mentioned: str):
     with pytest.raises(OptionError) as caught:
         parse_options(values)
     assert caught.value.exit_code == 2
@@ -97,7 +99,7 @@ def test_a_wrong_value_is_one_sentence_in_both_languages(values, mentioned):
 
 
 @given(st.fixed_dictionaries({}, optional={"strength": st.integers(0, 100), "denoise": st.integers(0, 100)}))
-def test_an_explicit_value_wins_over_the_preset_and_that_over_the_default(explicit):
+def test_an_explicit_value_wins_over_the_preset_and_that_over_the_default(explicit: dict[str, int]):
     preset = Preset("mine", {"strength": 33, "sharpen": 44}, 2)
     options = parse_options({"strength": None, "denoise": None, **explicit}, preset)
     assert options.strength == explicit.get("strength", 33)
@@ -135,7 +137,7 @@ def test_an_explicit_value_wins_over_the_preset_and_that_over_the_default(explic
         ),
     ],
 )
-def test_the_presets_are_the_three_ready_settings(name, batch_size, options):
+def test_the_presets_are_the_three_ready_settings(name: str, batch_size: int, options: dict[str, object]):
     preset = load_preset(name)
     assert preset.batch_size == batch_size
     assert preset.options == options
@@ -153,7 +155,7 @@ def test_an_unknown_preset_is_answered_with_the_known_ones():
     assert "everyday, high-quality, low-end" in caught.value.sentence("en")
 
 
-def test_a_preset_file_with_a_wrong_value_is_refused(tmp_path):
+def test_a_preset_file_with_a_wrong_value_is_refused(tmp_path: Path):
     file = tmp_path / "mine.toml"
     file.write_text("[options]\nstrength = 400\n", encoding="utf-8")
     with pytest.raises(OptionError, match="400"):

@@ -13,7 +13,27 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-TOOLS = "bash env dirname cat cksum mkdir rm mv cp chmod grep sed sort head uname tr ps sleep touch".split()
+TOOLS = (
+    "bash",
+    "env",
+    "dirname",
+    "cat",
+    "cksum",
+    "mkdir",
+    "rm",
+    "mv",
+    "cp",
+    "chmod",
+    "grep",
+    "sed",
+    "sort",
+    "head",
+    "uname",
+    "tr",
+    "ps",
+    "sleep",
+    "touch",
+)
 
 PYTHON = r"""#!/usr/bin/env bash
 # a Python that only writes down what it is asked
@@ -102,7 +122,7 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path):
+def machine(tmp_path: Path):
     made = Machine(tmp_path)
     made.put("python3.12", PYTHON)
     return made
@@ -129,21 +149,21 @@ def nvidia_smi(cuda: str, capability: str) -> str:
         ([], ""),
     ],
 )
-def test_python_3_12_comes_first_then_3_11_then_newer(machine, there, taken):
+def test_python_3_12_comes_first_then_3_11_then_newer(machine: Machine, there: list[str], taken: str):
     (machine.bin / "python3.12").unlink()
     for name in there:
         machine.put(name, PYTHON)
     assert Path(machine.call("find_python")).name == taken
 
 
-def test_a_stand_in_of_a_version_manager_that_fails_is_passed_over(machine):
+def test_a_stand_in_of_a_version_manager_that_fails_is_passed_over(machine: Machine):
     machine.put("python3.12", SHIM)
     machine.put("python3.11", PYTHON)
     assert Path(machine.call("find_python")).name == "python3.11"
 
 
 @pytest.mark.parametrize(("language", "word"), [("C.UTF-8", "No usable Python"), ("zh_CN.UTF-8", "没有可用的 Python")])
-def test_no_python_is_one_clear_sentence(machine, language, word):
+def test_no_python_is_one_clear_sentence(machine: Machine, language: str, word: str):
     (machine.bin / "python3.12").unlink()
     ran = machine.run("doctor", LANG=language)
     assert ran.returncode == 1
@@ -172,43 +192,43 @@ def test_no_python_is_one_clear_sentence(machine, language, word):
         ("12.8", "", "cu128"),
     ],
 )
-def test_the_build_fits_driver_and_oldest_card(machine, cuda, capability, build):
+def test_the_build_fits_driver_and_oldest_card(machine: Machine, cuda: str, capability: str, build: str):
     machine.put("nvidia-smi", nvidia_smi(cuda, capability))
     assert machine.call("choose_torch_index").endswith(f"/{build}")
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="the builds are chosen on Linux only")
-def test_without_a_driver_the_build_for_processors_is_taken_and_said(machine):
+def test_without_a_driver_the_build_for_processors_is_taken_and_said(machine: Machine):
     ran = machine.run()
     assert "/whl/cpu" in machine.installs()[0]
     assert "no NVIDIA driver" in ran.stderr
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="the builds are chosen on Linux only")
-def test_a_driver_that_fails_counts_as_none(machine):
+def test_a_driver_that_fails_counts_as_none(machine: Machine):
     machine.put("nvidia-smi", "#!/usr/bin/env bash\necho 'Failed to initialize NVML: CUDA Version mismatch'\nexit 18\n")
     assert machine.call("choose_torch_index").endswith("/cpu")
 
 
-def test_a_mac_takes_the_default_build(machine):
+def test_a_mac_takes_the_default_build(machine: Machine):
     (machine.bin / "uname").unlink()
     machine.put("uname", "#!/usr/bin/env bash\necho Darwin\n")
     assert machine.call("choose_torch_index") == ""
 
 
-def test_the_source_of_pytorch_can_be_given(machine):
+def test_the_source_of_pytorch_can_be_given(machine: Machine):
     machine.run(GPEN_UI_TORCH_INDEX="https://mirror.example/rocm")
     assert "--index-url https://mirror.example/rocm torch>=" in machine.installs()[0]
 
 
-def test_an_unreachable_source_is_said_and_the_default_one_taken(machine):
+def test_an_unreachable_source_is_said_and_the_default_one_taken(machine: Machine):
     ran = machine.run(GPEN_UI_TORCH_INDEX="https://mirror.example/cpu", STANDIN_UNREACHABLE="1")
     assert ran.returncode == 0
     assert "cannot be reached" in ran.stderr
     assert not any("--index-url" in line for line in machine.installs())
 
 
-def test_a_failing_source_is_said_and_the_default_one_taken(machine):
+def test_a_failing_source_is_said_and_the_default_one_taken(machine: Machine):
     ran = machine.run(GPEN_UI_TORCH_INDEX="https://mirror.example/cpu", STANDIN_FAIL="--index-url")
     assert ran.returncode == 0
     assert "failed" in ran.stderr
@@ -218,7 +238,7 @@ def test_a_failing_source_is_said_and_the_default_one_taken(machine):
 # ---- installing once, and repairing ----------------------------------------------------------------------------------
 
 
-def test_pytorch_comes_first_then_the_requirements_then_the_program(machine):
+def test_pytorch_comes_first_then_the_requirements_then_the_program(machine: Machine):
     ran = machine.run(GPEN_UI_TORCH_INDEX="https://mirror.example/cpu")
     first, second, third = machine.installs()
     assert re.search(r"torch>=\S+ torchvision>=\S+$", first)
@@ -227,7 +247,7 @@ def test_pytorch_comes_first_then_the_requirements_then_the_program(machine):
     assert ran.stdout.startswith("RAN")
 
 
-def test_a_second_start_installs_nothing(machine):
+def test_a_second_start_installs_nothing(machine: Machine):
     machine.run()
     ran = machine.run("--port", "7861")
     assert machine.installs() == []
@@ -237,7 +257,7 @@ def test_a_second_start_installs_nothing(machine):
 
 
 @pytest.mark.parametrize("moment", ["torch>=", "-r ", "-e ."])
-def test_an_installation_killed_at_any_moment_is_repaired_by_the_next_start(machine, moment):
+def test_an_installation_killed_at_any_moment_is_repaired_by_the_next_start(machine: Machine, moment: str):
     killed = machine.run(GPEN_UI_TORCH_INDEX="https://mirror.example/cpu", STANDIN_KILL=moment)
     assert killed.returncode in (-9, 137)  # run.sh itself, or the part of it that was installing
     assert "RAN" not in killed.stdout
@@ -253,7 +273,7 @@ def test_an_installation_killed_at_any_moment_is_repaired_by_the_next_start(mach
 
 
 @pytest.mark.parametrize("leftovers", [[], ["bin/"], ["bin/", "bin/python"], ["pyvenv.cfg"]])
-def test_a_half_made_environment_is_made_anew(machine, leftovers):
+def test_a_half_made_environment_is_made_anew(machine: Machine, leftovers: list[str]):
     venv = machine.checkout / ".venv"
     venv.mkdir()
     for name in leftovers:
@@ -268,7 +288,7 @@ def test_a_half_made_environment_is_made_anew(machine, leftovers):
     assert machine.asked("-m venv")
 
 
-def test_changed_requirements_are_added_to_the_environment_that_is_there(machine):
+def test_changed_requirements_are_added_to_the_environment_that_is_there(machine: Machine):
     machine.run()
     kept = machine.checkout / ".venv" / "kept"
     kept.touch()
@@ -279,7 +299,7 @@ def test_changed_requirements_are_added_to_the_environment_that_is_there(machine
     assert kept.exists()
 
 
-def test_a_moved_checkout_gets_an_environment_of_its_own(machine, tmp_path):
+def test_a_moved_checkout_gets_an_environment_of_its_own(machine: Machine, tmp_path: Path):
     machine.run()
     moved = tmp_path / "elsewhere"
     machine.checkout.rename(moved)
@@ -289,14 +309,14 @@ def test_a_moved_checkout_gets_an_environment_of_its_own(machine, tmp_path):
     assert machine.asked("-m venv")
 
 
-def test_a_failed_installation_is_not_taken_for_a_good_one(machine):
+def test_a_failed_installation_is_not_taken_for_a_good_one(machine: Machine):
     ran = machine.run(STANDIN_FAIL="requirements.txt")
     assert ran.returncode != 0
     assert "RAN" not in ran.stdout
     assert "RAN" in machine.run().stdout
 
 
-def test_a_second_start_during_the_installation_waits_for_no_one_and_breaks_nothing(machine, tmp_path):
+def test_a_second_start_during_the_installation_waits_for_no_one_and_breaks_nothing(machine: Machine, tmp_path: Path):
     busy = tmp_path / "busy"
     first = subprocess.Popen(
         [machine.checkout / "run.sh"],
@@ -321,7 +341,7 @@ def test_a_second_start_during_the_installation_waits_for_no_one_and_breaks_noth
 # ---- passing on ------------------------------------------------------------------------------------------------------
 
 
-def test_arguments_folder_and_exit_code_are_the_users(machine, tmp_path):
+def test_arguments_folder_and_exit_code_are_the_users(machine: Machine, tmp_path: Path):
     machine.run()
     elsewhere = tmp_path / "my photos"
     elsewhere.mkdir()
@@ -331,7 +351,7 @@ def test_arguments_folder_and_exit_code_are_the_users(machine, tmp_path):
     assert "<enhance> <a b.jpg> <照片.png> <-o> <out dir>" in ran.stdout
 
 
-def test_installing_writes_nothing_to_stdout(machine):
+def test_installing_writes_nothing_to_stdout(machine: Machine):
     """`./run.sh doctor --json` gives JSON also on the first start."""
     assert machine.run("doctor", "--json").stdout.splitlines() == [f"RAN in {machine.checkout}: <doctor> <--json>"]
 
@@ -339,7 +359,7 @@ def test_installing_writes_nothing_to_stdout(machine):
 # ---- testing ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_tests_are_lint_format_types_and_pytest_in_that_order(machine):
+def test_the_tests_are_lint_format_types_and_pytest_in_that_order(machine: Machine):
     ran = machine.run("test", "-k", "one thing")
     assert ran.returncode == 0
     assert ran.stdout.splitlines() == [
@@ -357,7 +377,9 @@ def test_the_tests_are_lint_format_types_and_pytest_in_that_order(machine):
 @pytest.mark.parametrize(
     ("lint", "pytest_exit", "expected"), [("0", "0", 0), ("1", "0", 1), ("0", "1", 1), ("1", "2", 2)]
 )
-def test_any_failure_fails_the_tests_and_pytest_has_the_last_word(machine, lint, pytest_exit, expected):
+def test_any_failure_fails_the_tests_and_pytest_has_the_last_word(
+    machine: Machine, lint: str, pytest_exit: str, expected: int
+):
     ran = machine.run("test", STANDIN_LINT=lint, STANDIN_PYTEST=pytest_exit)
     assert ran.returncode == expected
     assert ran.stdout.splitlines()[-1].startswith("pytest was here")

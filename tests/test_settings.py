@@ -26,13 +26,13 @@ def test_only_this_machine_is_served_unless_told_otherwise():
     assert settings.readable_folders == (Path.home().resolve(),)
 
 
-def test_a_served_network_may_read_no_folder_unless_told_otherwise(tmp_path):
+def test_a_served_network_may_read_no_folder_unless_told_otherwise(tmp_path: Path):
     assert load_settings({"host": "0.0.0.0"}, {}).readable_folders == ()
     open_to = load_settings({"host": "0.0.0.0", "allowed_folders": (tmp_path,)}, {})
     assert open_to.readable_folders == (tmp_path.resolve(),)
 
 
-def test_file_then_environment_then_command_line(tmp_path):
+def test_file_then_environment_then_command_line(tmp_path: Path):
     environment = settings_file(tmp_path, 'batch_size = 2\nport = 1111\ndevice = "cpu"\n')
     environment["GPEN_UI_PORT"] = "2222"
     environment["GPEN_UI_DEVICE"] = "cuda:1"
@@ -40,7 +40,7 @@ def test_file_then_environment_then_command_line(tmp_path):
     assert (settings.batch_size, settings.port, settings.device) == (2, 2222, "mps")
 
 
-def test_folders_of_the_environment_are_separated_like_a_path(tmp_path):
+def test_folders_of_the_environment_are_separated_like_a_path(tmp_path: Path):
     settings = load_settings(environment={"GPEN_UI_ALLOWED_FOLDERS": f"{tmp_path}:{tmp_path / 'b'}"})
     assert settings.readable_folders == (tmp_path.resolve(), (tmp_path / "b").resolve())
 
@@ -64,7 +64,7 @@ def test_a_tilde_stands_for_the_home_folder():
         ({"colour": "blue"}, "colour"),
     ],
 )
-def test_a_wrong_setting_is_one_sentence(given, mentioned):
+def test_a_wrong_setting_is_one_sentence(given: dict[str, object], mentioned: str):
     with pytest.raises(SettingsError) as caught:
         load_settings(given, {})
     assert caught.value.exit_code == 2
@@ -74,14 +74,14 @@ def test_a_wrong_setting_is_one_sentence(given, mentioned):
 
 
 @pytest.mark.parametrize("text", ["batch_size = ", "\udcff", "[["])
-def test_a_broken_settings_file_is_named(tmp_path, text):
+def test_a_broken_settings_file_is_named(tmp_path: Path, text: str):
     file = tmp_path / "broken.toml"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(SettingsError, match=re.escape(str(file))):
         load_settings(environment={"GPEN_UI_CONFIG": str(file)})
 
 
-def test_a_missing_settings_file_is_named(tmp_path):
+def test_a_missing_settings_file_is_named(tmp_path: Path):
     with pytest.raises(SettingsError, match="nowhere"):
         load_settings(environment={"GPEN_UI_CONFIG": str(tmp_path / "nowhere.toml")})
 
@@ -95,7 +95,9 @@ def test_a_missing_settings_file_is_named(tmp_path):
         ({"LANG": "en_US.UTF-8", "GPEN_UI_LANGUAGE": "zh"}, "zh"),
     ],
 )
-def test_the_terminal_is_spoken_to_in_the_users_language(monkeypatch, variables, language):
+def test_the_terminal_is_spoken_to_in_the_users_language(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], language: str
+):
     for name in ("LC_ALL", "LC_MESSAGES", "LANG", "GPEN_UI_LANGUAGE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():

@@ -59,7 +59,7 @@ def used_patterns() -> list[re.Pattern[str]]:
 
 
 @pytest.mark.parametrize("key", sorted(table()))
-def test_a_text_is_there_in_both_languages_with_the_same_places(key):
+def test_a_text_is_there_in_both_languages_with_the_same_places(key: str):
     texts = table()[key]
     assert set(texts) == set(LANGUAGES)
     assert all(text.strip() for text in texts.values())
@@ -67,7 +67,7 @@ def test_a_text_is_there_in_both_languages_with_the_same_places(key):
 
 
 @pytest.mark.parametrize("key", sorted(asked_keys()))
-def test_every_text_that_the_code_asks_for_exists(key):
+def test_every_text_that_the_code_asks_for_exists(key: str):
     assert key in table()
 
 
@@ -105,7 +105,7 @@ def test_errors_say_what_to_do_and_end_as_sentences():
         ("zh;q=broken,en", "en"),
     ],
 )
-def test_the_language_follows_browser_and_locale(asked, language):
+def test_the_language_follows_browser_and_locale(asked: str | None, language: str):
     assert pick_language(asked) == language
 
 

@@ -135,8 +135,8 @@ def _about_the_card(build: TorchBuild, driver: Driver | None) -> Iterator[Findin
         return
     if driver.cuda is not None and driver.cuda[0] < int(build.cuda.split(".")[0]):
         supports = f"{driver.cuda[0]}.{driver.cuda[1]}"
-        values: dict[str, object] = {"driver": driver.version, "supports": supports, "torch": build.version, "cuda": build.cuda}
-        yield Finding("problem", Note("doctor_old_driver", values))
+        old: dict[str, object] = {"driver": driver.version, "supports": supports}
+        yield Finding("problem", Note("doctor_old_driver", {**old, "torch": build.version, "cuda": build.cuda}))
     elif not build.cuda_available:
         yield Finding("problem", Note("doctor_card_hidden", {"cards": names, "torch": build.version}))
     for seen in build.cards:
@@ -146,12 +146,13 @@ def _about_the_card(build: TorchBuild, driver: Driver | None) -> Iterator[Findin
 def _about_one_card(build: TorchBuild, seen: TorchCard, driver: Driver) -> Iterator[Finding]:
     if not holds_code_for(build.architectures, seen.capability):
         capability = f"{seen.capability[0]}.{seen.capability[1]}"
-        values: dict[str, object] = {"card": seen.name, "capability": capability, "built": ", ".join(build.architectures)}
+        built = ", ".join(build.architectures)
+        values: dict[str, object] = {"card": seen.name, "capability": capability, "built": built}
         yield Finding("problem", Note("doctor_not_built_for", values))
     card = _same_card(seen, driver.cards)
     if card is not None and card.memory_bytes and seen.memory_bytes < MEMORY_SHARE_SEEN * card.memory_bytes:
-        values: dict[str, object] = {"card": seen.name, "seen": _gib(seen.memory_bytes), "real": _gib(card.memory_bytes)}
-        yield Finding("hint", Note("doctor_less_memory", values))
+        memory: dict[str, object] = {"seen": _gib(seen.memory_bytes), "real": _gib(card.memory_bytes)}
+        yield Finding("hint", Note("doctor_less_memory", {"card": seen.name, **memory}))
 
 
 def _same_card(seen: TorchCard, cards: tuple[Card, ...]) -> Card | None:
