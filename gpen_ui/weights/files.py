@@ -1,0 +1,50 @@
+"""Small things about files that finding, importing and downloading share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+_BLOCK_BYTES = 1 << 20
+PART_SUFFIX = ".part"  # of files that are not whole yet; never taken for a checkpoint
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in lower-case hex."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def shown(path: Path | str) -> str:
+    """A path as it can be printed: bytes of a name that are no text are replaced."""
+    return os.fsencode(os.fspath(path)).decode("utf-8", "replace")
+
+
+def reason_of(error: BaseException) -> str:
+    """The reason of an error in a few words, without the path that Python repeats."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def copy_into_place(source: Path, target: Path) -> None:
+    """Copies a file so that it appears under its new name only when it is whole and on the disk.
+
+    Raises:
+        FileExistsError: the name is taken.
+    """
+    temporary = target.with_name(f".{secrets.token_hex(8)}{PART_SUFFIX}")
+    try:
+        with source.open("rb") as reading, temporary.open("xb") as writing:
+            while block := reading.read(_BLOCK_BYTES):
+                writing.write(block)
+            writing.flush()
+            os.fsync(writing.fileno())
+        if os.path.lexists(target):
+            raise FileExistsError(17, os.strerror(17), str(target))
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
