@@ -93,9 +93,8 @@ def photo_line(written: Written, language: Language) -> str:
     assert written.restored is not None
     found, restored = len(written.restored.faces), written.restored.restored_count
     facts = [
-        say("cli.line.faces", language, restored=restored, found=found)
-        if found
-        else say("cli.line.no_faces", language),
+        # of a photo without a face a note tells
+        *([say("cli.line.faces", language, restored=restored, found=found)] if found else []),
         say("cli.line.seconds", language, seconds=f"{written.restored.total_seconds:.1f}"),
         *(note.sentence(language) for note in written.restored.notes),
         *_faces_left(written.restored.faces, language),
