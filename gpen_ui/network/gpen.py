@@ -34,7 +34,7 @@ class LearnedConstant(nn.Module):
         self.input = nn.Parameter(torch.randn(1, channels, SMALLEST_LEVEL_PX, SMALLEST_LEVEL_PX))
 
     def forward(self, batch: int) -> Tensor:
-        return self.input.expand(batch, -1, -1, -1)
+        return self.input.repeat(batch, 1, 1, 1)
 
 
 class Decoder(nn.Module):
@@ -69,7 +69,7 @@ class Decoder(nn.Module):
             (N, 3, size, size) RGB, about -1 to 1, not clipped.
         """
         w = self.style(latent)  # (N, 512), the one latent of all layers
-        x = self.conv1(self.input(len(latent)).to(features[0].dtype), w, features[0])
+        x = self.conv1(self.input(len(latent)).to(features[0].dtype, memory_format=torch.channels_last), w, features[0])
         picture: Tensor = self.to_rgb1(x, w)
         for level, to_rgb in enumerate(self.to_rgbs):
             feature = features[level + 1]
@@ -108,7 +108,8 @@ class Gpen(nn.Module):
         """(N, 3, size, size) -> the latent (N, 512) and the features of all levels, smallest side first."""
         features: list[Tensor] = []
         for number in range(len(self.config.levels_px)):
-            x = self.get_submodule(f"ecd{number}")(x)
+            # Channels last from here on: on a CPU convolutions, and the blur above all, are far quicker in it.
+            x = self.get_submodule(f"ecd{number}")(x).contiguous(memory_format=torch.channels_last)
             features.insert(0, x)
         latent = self.final_linear(x.contiguous().flatten(1).float())  # flattened in channel, row, column order
         return latent, features
@@ -126,6 +127,6 @@ class Gpen(nn.Module):
         side = self.config.size
         if x.dim() != 4 or tuple(x.shape[1:]) != (3, side, side):
             raise ValueError(f"expected a batch of shape (N, 3, {side}, {side}), got {tuple(x.shape)}.")
-        latent, features = self.encode(x.contiguous(memory_format=torch.channels_last))
+        latent, features = self.encode(x)
         picture: Tensor = self.generator(latent, features)
         return picture
