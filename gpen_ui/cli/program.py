@@ -31,6 +31,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     language = _language()
     try:
         build_program(language)(args=given, prog_name="gpen-ui")
+    except KeyboardInterrupt:
+        sys.exit(130)
     except Exception as error:
         _report_mistake_of_ours(error, language)
     sys.exit(0)
