@@ -1,0 +1,73 @@
+"""The page in one language: four tabs over one service."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from gpen_ui.texts import LANGUAGES, Language
+from gpen_ui.ui import tab_batch, tab_model, tab_parameters, tab_single
+from gpen_ui.ui.service import Service
+from gpen_ui.ui.speech import Speech
+
+# Uploads, previews and zips are looked at every hour and go after a day, also when the page stays open.
+DELETE_EVERY_S, DELETE_AFTER_S = 3600, 86400
+
+
+def build_page(service: Service, language: Language) -> gr.Blocks:
+    """Lays out the four tabs, then wires them."""
+    speech = Speech(language)
+    settings = service.settings
+    with gr.Blocks(
+        title=speech("title"), analytics_enabled=False, delete_cache=(DELETE_EVERY_S, DELETE_AFTER_S)
+    ) as blocks:
+        page: gr.Blocks = blocks
+        gr.HTML(_header(speech, settings.serves_only_this_machine), padding=False, elem_id="header")
+        status = gr.HTML(padding=False, elem_id="status")
+        with gr.Tabs():
+            with gr.Tab(speech("tab.single"), id="single"):
+                single = tab_single.lay_out(speech)
+            with gr.Tab(speech("tab.batch"), id="batch"):
+                batch = tab_batch.lay_out(settings, speech)
+            with gr.Tab(speech("tab.parameters"), id="parameters"):
+                parameters = tab_parameters.lay_out(speech)
+            with gr.Tab(speech("tab.model"), id="model"):
+                model = tab_model.lay_out(settings, speech)
+
+        model_handlers = tab_model.ModelHandlers(model, status, service, speech)
+        single_handlers = tab_single.SingleHandlers(single, service, speech)
+        batch_handlers = tab_batch.BatchHandlers(batch, service, speech)
+        tab_single.wire(single, parameters.controls, model.batch_size, model.output_format, single_handlers)
+        tab_batch.wire(batch, parameters.controls, model.batch_size, model.output_format, batch_handlers)
+        tab_parameters.wire(parameters, model.batch_size, speech)
+        tab_model.wire(model, status, model_handlers)
+
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        page.load(
+            speech.guard(model_handlers.show_when_loaded),
+            outputs=[status, model.card, model.batch_size, model.catalogue, model.download_choice, model.download],
+            concurrency_limit=None,
+            **quiet,
+        )
+        page.load(single_handlers.settings_text, parameters.controls, [single.settings], queue=False, **quiet)
+
+        def forget(request: gr.Request) -> None:
+            service.forget(request.session_hash)
+
+        page.unload(forget)
+    return page
+
+
+def _header(speech: Speech, here: bool) -> str:
+    """Title, one line of what the page does, and the way to the other language."""
+    other = next(language for language in LANGUAGES if language != speech.language)
+    tagline = speech("tagline" if here else "tagline_server")
+    tag = {"en": "en", "zh": "zh-CN"}[other]
+    return (
+        '<header><div><h1><span class="mark" aria-hidden="true"></span>'
+        f"{escape(speech('title'))}</h1><p>{escape(tagline)}</p></div>"
+        f'<a id="language" href="../language/{other}" lang="{tag}" hreflang="{tag}" '
+        f'title="{escape(speech("other_language.help"))}">{escape(speech("other_language"))}</a></header>'
+    )

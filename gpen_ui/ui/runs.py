@@ -1,0 +1,187 @@
+"""A run of photos through the engine, in a thread of its own; a page looks at it whenever it likes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpen_ui.errors import GpenError, Stopped
+from gpen_ui.options import RestoreOptions
+from gpen_ui.settings import OutputFormat
+
+if TYPE_CHECKING:
+    from gpen_ui.engine.results import Note, RestoredPhoto
+    from gpen_ui.ui.previews import Preview
+    from gpen_ui.ui.service import Service
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo, without its pixels.
+
+    Attributes:
+        saved: the result's file; None exactly when `error` is set.
+        before_wh, after_wh: sizes in pixels; None when unknown.
+        left: faces that were not restored, as (number, why).
+        seconds: spent on this photo by the engine.
+        preview: pictures for the page; only tab 1 makes them.
+    """
+
+    name: str
+    saved: Path | None
+    error: GpenError | None = None
+    before_wh: tuple[int, int] | None = None
+    after_wh: tuple[int, int] | None = None
+    faces_found: int = 0
+    faces_restored: int = 0
+    left: tuple[tuple[int, Note], ...] = ()
+    seconds: float = 0.0
+    device: str = ""
+    notes: tuple[Note, ...] = ()
+    preview: Preview | None = None
+
+
+class Run:
+    """Where a run stands. Written by its thread, read by the page.
+
+    Attributes:
+        outcomes: grows at its end only.
+        stop: set it to end the run after the batch in flight.
+        finished: is set when nothing more will come.
+        error: why the run as a whole broke off.
+        took_s: its whole time, once finished.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.outcomes: list[Outcome] = []
+        self.stop = threading.Event()
+        self.finished = threading.Event()
+        self.error: Exception | None = None
+        self.took_s = 0.0
+        self._started_s: float | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether another run has the device."""
+        return self._started_s is None
+
+    @property
+    def done_count(self) -> int:
+        """Photos that are finished, failed ones included."""
+        return len(self.outcomes)
+
+    @property
+    def failed_count(self) -> int:
+        return sum(outcome.error is not None for outcome in self.outcomes)
+
+    @property
+    def elapsed_s(self) -> float:
+        if self._started_s is None:
+            return 0.0
+        return self.took_s or time.monotonic() - self._started_s
+
+    @property
+    def left_s(self) -> float | None:
+        """Estimated from the photos so far; None before the first one."""
+        if not self.done_count or self._started_s is None:
+            return None
+        return self.elapsed_s / self.done_count * (self.total - self.done_count)
+
+    def mark_started(self) -> None:
+        self._started_s = time.monotonic()
+
+    def mark_finished(self) -> None:
+        self.took_s = self.elapsed_s
+        self.finished.set()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is to do.
+
+    Attributes:
+        sources: the photos.
+        options: how they are restored.
+        output_for: the folder of each photo's result.
+        output_format, suffix: as `save_photo` takes them.
+        preview_folder: where pictures for the page go; None makes none.
+        refused: outcomes of photos that are not even tried.
+    """
+
+    sources: Sequence[Path]
+    options: RestoreOptions
+    output_for: Callable[[Path], Path]
+    output_format: OutputFormat
+    suffix: str
+    preview_folder: Path | None = None
+    refused: tuple[Outcome, ...] = ()
+
+
+def start_run(service: Service, job: Job, batch_size: int) -> Run:
+    """Starts a run and returns at once.
+
+    Args:
+        batch_size: faces that go through the network together in this run.
+    """
+    run = Run(len(job.sources) + len(job.refused))
+    run.outcomes.extend(job.refused)
+    threading.Thread(target=_work, args=(service, job, run, batch_size), name="restore", daemon=True).start()
+    return run
+
+
+def _work(service: Service, job: Job, run: Run, batch_size: int) -> None:
+    try:
+        with service.using(batch_size, run.stop) as restorer:
+            run.mark_started()
+            for result in restorer.restore_many(job.sources, job.options, stop=run.stop):
+                run.outcomes.append(_keep(result, job, run.done_count))
+    except Stopped:
+        pass
+    except GpenError as error:
+        run.error = error
+    except Exception as error:  # a thread's exception would be lost, and the page would wait for ever
+        log.exception("a run broke off")
+        run.error = error
+    finally:
+        run.mark_finished()
+
+
+def _keep(result: RestoredPhoto, job: Job, number: int) -> Outcome:
+    """Saves a result, makes its previews and lets go of its pixels."""
+    from gpen_ui.photo import save_photo
+    from gpen_ui.ui.previews import make_preview
+
+    if result.photo is None or result.error is not None:
+        return Outcome(result.name, None, error=result.error)
+    source = result.source or Path(result.name)
+    try:
+        saved = save_photo(
+            result.photo,
+            job.output_for(source),
+            name=source.name,
+            suffix=job.suffix,
+            output_format=job.output_format,
+        )
+    except GpenError as error:
+        return Outcome(result.name, None, error=error)
+    return Outcome(
+        result.name,
+        saved,
+        before_wh=result.original.size_wh if result.original else None,
+        after_wh=result.photo.size_wh,
+        faces_found=len(result.faces),
+        faces_restored=result.restored_count,
+        left=tuple((face.number, face.why) for face in result.faces if face.why is not None),
+        seconds=result.total_seconds,
+        device=result.device,
+        notes=result.notes,
+        preview=make_preview(result, job.preview_folder, number) if job.preview_folder else None,
+    )

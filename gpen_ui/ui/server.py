@@ -1,0 +1,165 @@
+"""The page's server: one Gradio page per language, the choice between them, the password, and start and stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpen_ui.errors import SettingsError
+from gpen_ui.settings import Settings
+from gpen_ui.texts import LANGUAGES, Language, pick_language, say
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from gpen_ui.ui.service import Service
+
+log = logging.getLogger(__name__)
+
+LANGUAGE_COOKIE = "gpen-ui-language"
+LANGUAGE_KEPT_S = 365 * 24 * 3600
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serves the page until the process is interrupted or terminated.
+
+    Args:
+        settings: host, port (0 takes a free one), password and everything else.
+        on_ready: called once with the page's address when it can be opened.
+
+    Raises:
+        SettingsError: other machines could reach the page without a password, the password is not `user:password`,
+            or the port cannot be used.
+    """
+    check_access(settings)
+    listener = _listen(settings.host, settings.port)
+    scratch = Path(tempfile.mkdtemp(prefix="gpen-ui-"))
+    try:
+        _run(settings, scratch, listener, on_ready)
+    finally:
+        listener.close()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: Callable[[str], None] | None) -> None:
+    import uvicorn
+
+    from gpen_ui.ui.service import Service
+
+    service = Service(settings, scratch)
+    app = build_app(service, settings)
+    service.begin()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    if on_ready is not None:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        on_ready(f"http://{host}:{listener.getsockname()[1]}")
+    try:
+        server.run(sockets=[listener])
+    finally:
+        service.close()
+
+
+def check_access(settings: Settings) -> None:
+    """Refuses to open the page to other machines without a password.
+
+    Raises:
+        SettingsError: see `serve`.
+    """
+    if settings.auth is None:
+        if not settings.serves_only_this_machine:
+            raise SettingsError("page_auth_missing", host=settings.host)
+        return
+    user, colon, password = settings.auth.partition(":")
+    if not (user and colon and password):
+        raise SettingsError("page_auth_form")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; bound before the model is loaded, so that a taken port is known at once."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError("page_port_taken", host=host, port=port, reason=reason) from error
+
+
+def build_app(service: Service, settings: Settings) -> FastAPI:
+    """The whole web application, behind the password when there is one.
+
+    Gradio's cache is put into the service's scratch folder, through the environment variable that Gradio reads.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read at each use; the argument of Blocks does not reach all
+    os.environ["GRADIO_TEMP_DIR"] = str(service.scratch)
+    import gradio as gr
+    from fastapi import FastAPI
+
+    from gpen_ui.ui.look import CSS, theme
+    from gpen_ui.ui.page import build_page
+    from gpen_ui.ui.shield import IndexPage, PasswordGate, SafeHeaders
+
+    app = FastAPI(title="GPEN UI", openapi_url=None, docs_url=None, redoc_url=None)
+    _add_language_routes(app)
+    for language in LANGUAGES:
+        page = build_page(service, language)
+        gr.mount_gradio_app(
+            app,
+            page,
+            path=f"/{language}",
+            footer_links=[],
+            run_history=False,
+            show_error=False,
+            max_file_size=f"{settings.upload_mb}mb",
+            allowed_paths=[],
+            ssr_mode=False,
+            enable_monitoring=False,
+            pwa=False,
+            mcp_server=False,
+            theme=theme(),
+            css=CSS,
+        )
+        # Gradio only checks the paths that a request names for uploads after this is set, and a mount does not set it.
+        page.has_launched = True
+    app.add_middleware(IndexPage)
+    app.add_middleware(SafeHeaders)
+    if settings.auth is not None:
+        app.add_middleware(PasswordGate, auth=settings.auth, realm=say("page.login"))
+    return app
+
+
+def _add_language_routes(app: FastAPI) -> None:
+    """`/` leads to the page in the visitor's language; `/language/zh` changes it and remembers that."""
+    from fastapi import Request
+    from fastapi.responses import JSONResponse, RedirectResponse
+
+    @app.get("/", include_in_schema=False)
+    def start(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{chosen_language(request.cookies, request.headers.get('accept-language'))}/")
+
+    @app.get("/language/{language}", include_in_schema=False)
+    def change(language: str) -> RedirectResponse:
+        known: Language = next((each for each in LANGUAGES if each == language), "en")
+        answer = RedirectResponse(f"../{known}/", status_code=303)
+        answer.set_cookie(LANGUAGE_COOKIE, known, max_age=LANGUAGE_KEPT_S, httponly=True, samesite="lax")
+        return answer
+
+    @app.exception_handler(404)
+    def not_found(request: Request, error: Exception) -> JSONResponse:
+        language = chosen_language(request.cookies, request.headers.get("accept-language"))
+        return JSONResponse({"detail": say("page.not_found", language)}, status_code=404)
+
+    @app.exception_handler(500)
+    def broken(request: Request, error: Exception) -> JSONResponse:
+        language = chosen_language(request.cookies, request.headers.get("accept-language"))
+        return JSONResponse({"detail": say("page.unexpected", language)}, status_code=500)
+
+
+def chosen_language(cookies: dict[str, str], accept_language: str | None) -> Language:
+    """What the visitor chose before, else what the browser asks for."""
+    remembered = cookies.get(LANGUAGE_COOKIE)
+    return next((each for each in LANGUAGES if each == remembered), None) or pick_language(accept_language)

@@ -1,0 +1,82 @@
+"""The page's words in the language of its reader: texts, toasts and durations."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+
+from gpen_ui.errors import GpenError
+from gpen_ui.texts import Language, say
+
+log = logging.getLogger(__name__)
+
+
+class Speech:
+    """Speaks one language. `speech("stop")` is the text `page.stop`."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def __call__(self, key: str, **values: object) -> str:
+        return say(f"page.{key}", self.language, **values)
+
+    def duration(self, seconds: float) -> str:
+        """A length of time, rounded as people say it."""
+        whole = max(0, round(seconds))
+        if whole < 60:
+            return self("duration.seconds", seconds=whole)
+        if whole < 3600:
+            return self("duration.minutes", minutes=whole // 60, seconds=whole % 60)
+        return self("duration.hours", hours=whole // 3600, minutes=whole % 3600 // 60)
+
+    def sentence(self, error: BaseException) -> str:
+        """What a user reads about an error; one that is not ours says no more than that it happened."""
+        return error.sentence(self.language) if isinstance(error, GpenError) else self("unexpected")
+
+    def toast(self, error: BaseException) -> gr.Error:
+        """The error for Gradio, which takes its message for HTML."""
+        return gr.Error(html.escape(self.sentence(error)), title=self("error_title"), print_exception=False)
+
+    def inform(self, text: str) -> None:
+        gr.Info(html.escape(text), title=self("info_title"))
+
+    def warn(self, text: str) -> None:
+        gr.Warning(html.escape(text), title=self("warning_title"))
+
+    @contextmanager
+    def toasts(self) -> Iterator[None]:
+        """Turns every exception inside into a toast in the reader's language; unexpected ones also go to the log."""
+        try:
+            yield
+        except GpenError as error:
+            raise self.toast(error) from error
+        except gr.Error:
+            raise
+        except Exception as error:
+            log.exception("a handler of the page failed")
+            raise self.toast(error) from error
+
+    def guard(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """The handler inside `toasts`; Gradio still sees its signature and whether it is a generator."""
+        if inspect.isgeneratorfunction(handler):
+
+            @functools.wraps(handler)
+            def stream(*inputs: Any) -> Iterator[Any]:
+                with self.toasts():
+                    yield from handler(*inputs)
+
+            return stream
+
+        @functools.wraps(handler)
+        def call(*inputs: Any) -> Any:
+            with self.toasts():
+                return handler(*inputs)
+
+        return call

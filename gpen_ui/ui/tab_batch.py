@@ -1,0 +1,186 @@
+"""Tab 2: many photos or a folder, written to the output folder as they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from gpen_ui.errors import UsageError
+from gpen_ui.settings import Settings
+from gpen_ui.ui import views
+from gpen_ui.ui.folders import input_folder, named, output_folder, photos_in, refuse_link, uploaded
+from gpen_ui.ui.runs import Job, Outcome, Run, start_run
+from gpen_ui.ui.service import Service
+from gpen_ui.ui.speech import Speech
+from gpen_ui.ui.tab_model import whole_number
+from gpen_ui.ui.tab_parameters import options_from
+
+TICK_S = 0.5
+
+
+@dataclass(frozen=True)
+class BatchTab:
+    files: gr.File
+    folder: gr.Textbox
+    subfolders: gr.Checkbox
+    output: gr.Textbox
+    start: gr.Button
+    stop: gr.Button
+    progress: gr.HTML
+    saved_to: gr.HTML
+    table: gr.HTML
+
+
+def lay_out(settings: Settings, speech: Speech) -> BatchTab:
+    readable = settings.readable_folders
+    here = settings.serves_only_this_machine
+    with gr.Row(elem_classes="work"):
+        with gr.Column(scale=2, min_width=280):
+            files = gr.File(
+                label=speech("batch.files"),
+                file_count="multiple",
+                file_types=["image"],
+                height=180,
+                elem_id="batch-files",
+            )
+            folder = gr.Textbox(
+                label=speech("batch.folder" if here else "batch.folder_server"),
+                info=speech("batch.folder.help", folders=named(readable), suffix=settings.suffix),
+                visible=bool(readable),
+                elem_id="batch-folder",
+            )
+            subfolders = gr.Checkbox(
+                label=speech("batch.subfolders"), value=True, visible=bool(readable), elem_id="batch-subfolders"
+            )
+            output = gr.Textbox(
+                value=str(settings.outputs_folder) if here else "",
+                label=speech("batch.output"),
+                info=speech("batch.output.help"),
+                elem_id="batch-output",
+            )
+            start = gr.Button(speech("batch.start"), variant="primary", size="lg", elem_id="batch-start")
+            stop = gr.Button(speech("stop"), variant="stop", size="lg", visible=False, elem_id="batch-stop")
+        with gr.Column(scale=5, min_width=280):
+            progress = gr.HTML(padding=False, elem_id="batch-progress")
+            saved_to = gr.HTML(padding=False)
+            table = gr.HTML(views.empty(speech("batch.empty")), padding=False, elem_id="batch-table")
+    return BatchTab(files, folder, subfolders, output, start, stop, progress, saved_to, table)
+
+
+class BatchHandlers:
+    """What the tab's events do. A batch goes on to its end when its page is closed: its results are on the disk."""
+
+    def __init__(self, tab: BatchTab, service: Service, speech: Speech) -> None:
+        self.tab = tab
+        self.service = service
+        self.speech = speech
+
+    def show_stop(self) -> tuple[Any, Any]:
+        return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("stop"))
+
+    def show_start(self) -> tuple[Any, Any]:
+        return gr.update(visible=True), gr.update(visible=False)
+
+    def stop(self, request: gr.Request) -> Any:
+        run = self.service.session(request.session_hash).batch
+        if run is not None:
+            run.stop.set()
+        return gr.update(value=self.speech("stopping"), interactive=False)
+
+    def start(
+        self,
+        request: gr.Request,
+        paths: list[str] | None,
+        folder_text: str,
+        subfolders: bool,
+        output_text: str,
+        batch_size: Any,
+        output_format: Any,
+        *option_values: Any,
+    ) -> Iterator[dict[Component, Any]]:
+        """Restores uploads and the folder's photos.
+
+        Raises:
+            UsageError, OptionError, PhotoReadError: nothing was begun.
+        """
+        target = output_folder(output_text or "", self.service.settings)
+        job = self._job(paths, folder_text or "", subfolders, target, output_format, option_values)
+        session = self.service.session(request.session_hash)
+        if session.batch is not None and not session.batch.finished.is_set():
+            session.batch.stop.set()
+        run = session.batch = start_run(self.service, job, whole_number(batch_size))
+        shows_paths = self.service.settings.serves_only_this_machine
+        yield {self.tab.saved_to: views.saved_to(target, self.speech) if shows_paths else ""}
+        yield from self._watch(run)
+
+    def _job(
+        self,
+        paths: list[str] | None,
+        folder_text: str,
+        subfolders: bool,
+        target: Path,
+        output_format: Any,
+        option_values: tuple[Any, ...],
+    ) -> Job:
+        settings = self.service.settings
+        sources = uploaded(paths, self.service.scratch)
+        refused: list[Outcome] = []
+        folder = input_folder(folder_text, settings) if folder_text.strip() else None
+        for path in photos_in(folder, settings, subfolders=subfolders, skip=target) if folder else []:
+            reason = refuse_link(path, settings)
+            if reason is None:
+                sources.append(path)
+            else:
+                refused.append(Outcome(path.name, None, error=reason))
+        if not sources and not refused:
+            raise UsageError("page_no_photos")
+
+        def output_for(source: Path) -> Path:
+            """Results of subfolders stand in subfolders of the same name."""
+            inside = folder is not None and source.is_relative_to(folder)
+            return target / source.parent.relative_to(folder) if folder is not None and inside else target
+
+        return Job(
+            sources=sources,
+            options=options_from(option_values),
+            output_for=output_for,
+            output_format=output_format,
+            suffix=settings.suffix,
+            refused=tuple(refused),
+        )
+
+    def _watch(self, run: Run) -> Iterator[dict[Component, Any]]:
+        seen = -1
+        finished = False
+        while not finished:
+            finished = run.finished.wait(TICK_S)
+            update: dict[Component, Any] = {self.tab.progress: views.progress(run, self.speech)}
+            if run.done_count != seen:
+                seen = run.done_count
+                update[self.tab.table] = views.outcome_table(run.outcomes[:seen], self.speech)
+            yield update
+        if run.error is not None:
+            yield {self.tab.progress: ""}
+            raise run.error
+
+
+def wire(
+    tab: BatchTab, controls: list[Component], batch_size: Component, output_format: Component, handlers: BatchHandlers
+) -> None:
+    guard = handlers.speech.guard
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    buttons = [tab.start, tab.stop]
+    tab.start.click(handlers.show_stop, outputs=buttons, **quick).then(
+        guard(handlers.start),
+        inputs=[tab.files, tab.folder, tab.subfolders, tab.output, batch_size, output_format, *controls],
+        outputs=[tab.progress, tab.saved_to, tab.table],
+        show_progress="hidden",
+        concurrency_limit=None,  # the service's turnstile counts, for both languages together
+        api_visibility="private",
+    ).then(handlers.show_start, outputs=buttons, **quick)
+    tab.stop.click(guard(handlers.stop), outputs=[tab.stop], **quick)

@@ -1,0 +1,318 @@
+"""Tab 4: which model on which device, changed without a restart; the catalogue with licences and downloads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from gpen_ui.catalog import ModelSpec, all_models, model_spec, restoration_models
+from gpen_ui.errors import GpenError, Stopped, UsageError
+from gpen_ui.settings import Settings
+from gpen_ui.ui import views
+from gpen_ui.ui.folders import checkpoint_file, named
+from gpen_ui.ui.service import Service
+from gpen_ui.ui.speech import Speech
+
+TICK_S = 0.4
+EVERYTHING = "*"  # the choice that downloads all that is missing
+OUTPUT_FORMATS = ("same", "png", "jpeg", "webp")
+BATCH_SIZE_MOST = 256  # as in Settings
+
+
+@dataclass(frozen=True)
+class ModelTab:
+    device: gr.Dropdown
+    model: gr.Dropdown
+    path: gr.Textbox
+    batch_size: gr.Number
+    output_format: gr.Radio
+    reload: gr.Button
+    card: gr.HTML
+    download_choice: gr.Dropdown
+    download: gr.Button
+    download_stop: gr.Button
+    download_progress: gr.HTML
+    catalogue: gr.HTML
+
+
+def whole_number(value: Any) -> int:
+    """A batch size from a number field.
+
+    Raises:
+        UsageError: not a whole number from 1 to 256.
+    """
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = 0
+    if number != value or not 1 <= number <= BATCH_SIZE_MOST:
+        raise UsageError("page_batch_size", value="" if value is None else value)
+    return number
+
+
+def device_choices(settings: Settings, speech: Speech) -> list[tuple[str, str]]:
+    """Automatic, CUDA and CPU always; further cards and kinds of accelerators where there are any."""
+    import torch
+
+    choices = [(speech(f"model.device.{name}"), name) for name in ("auto", "cuda", "cpu")]
+    names = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    if torch.xpu.is_available():
+        names.append("xpu")
+    if settings.device not in ("auto", "cuda", "cpu", *names):
+        names.append(settings.device)
+    return choices + [(name, name) for name in names if name != "cuda:0" or torch.cuda.device_count() > 1]
+
+
+def model_choices(speech: Speech) -> list[tuple[str, str]]:
+    return [(spec.title(speech.language), spec.name) for spec in restoration_models()]
+
+
+def lay_out(settings: Settings, speech: Speech) -> ModelTab:
+    known = {name for _, name in model_choices(speech)}
+    with gr.Row(elem_classes="work"):
+        with gr.Column(scale=3, min_width=280):
+            device = gr.Dropdown(
+                device_choices(settings, speech),
+                value=settings.device,
+                label=speech("model.device"),
+                info=speech("model.device.help"),
+                filterable=False,
+                elem_id="model-device",
+            )
+            model = gr.Dropdown(
+                model_choices(speech),
+                value=settings.model if settings.model in known else restoration_models()[0].name,
+                label=speech("model.model"),
+                filterable=False,
+                elem_id="model-model",
+            )
+            path = gr.Textbox(
+                value="" if settings.model in known else settings.model,
+                label=speech("model.path"),
+                info=speech("model.path.help", folders=named((settings.models_folder, *settings.readable_folders))),
+                elem_id="model-path",
+            )
+            batch_size = gr.Number(
+                value=settings.batch_size,
+                precision=0,
+                minimum=1,
+                maximum=BATCH_SIZE_MOST,
+                step=1,
+                label=speech("model.batch_size"),
+                info=speech("model.batch_size.help"),
+                elem_id="model-batch-size",
+            )
+            output_format = gr.Radio(
+                [(speech(f"model.format.{name}"), name) for name in OUTPUT_FORMATS],
+                value=settings.output_format,
+                label=speech("model.format"),
+                info=speech("model.format.help"),
+                elem_id="model-format",
+            )
+            reload = gr.Button(speech("model.reload"), variant="primary", size="lg", elem_id="model-reload")
+        with gr.Column(scale=4, min_width=280):
+            card = gr.HTML(padding=False, elem_id="model-card")
+            with gr.Row(equal_height=True):
+                download_choice = gr.Dropdown(
+                    label=speech("model.download_choice"),
+                    info=speech("model.download_choice.help", folder=settings.models_folder),
+                    filterable=False,
+                    scale=3,
+                    elem_id="model-download-choice",
+                )
+            with gr.Row():
+                download = gr.Button(speech("model.download"), elem_id="model-download")
+                download_stop = gr.Button(speech("stop"), variant="stop", visible=False, elem_id="model-download-stop")
+            download_progress = gr.HTML(padding=False, elem_id="model-download-progress")
+    gr.HTML(f"<h3>{speech('model.catalogue')}</h3>", padding=False)
+    catalogue = gr.HTML(padding=False, elem_id="model-catalogue")
+    return ModelTab(
+        device, model, path, batch_size, output_format, reload, card, download_choice, download, download_stop,
+        download_progress, catalogue,
+    )  # fmt: skip
+
+
+class ModelHandlers:
+    """What the tab's events do."""
+
+    def __init__(self, tab: ModelTab, status: gr.HTML, service: Service, speech: Speech) -> None:
+        self.tab = tab
+        self.status = status
+        self.service = service
+        self.speech = speech
+
+    def show(self) -> dict[Component, Any]:
+        """The state as it is now."""
+        service = self.service
+        restorer = service.restorer
+        on_cpu = restorer is not None and restorer.device_report.device == "cpu"
+        batch_help = self.speech("model.batch_size.cpu" if on_cpu else "model.batch_size.help")
+        card = views.device_card(restorer, service.load_error, self._licence(), self.speech)
+        return {
+            self.status: views.status_line(restorer, service.is_loading, self.speech),
+            self.tab.card: card,
+            self.tab.batch_size: gr.update(info=batch_help),
+            **self._catalogue(),
+        }
+
+    def show_when_loaded(self) -> Iterator[dict[Component, Any]]:
+        """The state at once, and again when the first load has ended."""
+        yield self.show()
+        if self.service.is_loading:
+            self.service.wait_until_loaded()
+            yield self.show()
+
+    def reload(self, device: str, model: str, path: str, batch_size: Any) -> Iterator[dict[Component, Any]]:
+        """Loads what the controls say; the old model stays when that fails.
+
+        Raises:
+            GpenError: why it failed.
+        """
+        try:
+            wanted = checkpoint_file(path, self.service.settings) if path.strip() else model_spec(model).name
+            size = whole_number(batch_size)
+            yield {self.tab.card: views.waiting(self.speech("model.reloading"))}
+            report = self.service.reload(wanted, device, size)
+        except GpenError:
+            yield self.show()
+            raise
+        restorer = self.service.restorer
+        name = restorer.model_name if restorer else str(wanted)
+        self.speech.inform(self.speech("model.reloaded", model=name, device=report.name))
+        yield self.show()
+
+    def download(self, request: gr.Request, choice: str | None) -> Iterator[dict[Component, Any]]:
+        """Downloads one model or all that are missing.
+
+        Raises:
+            DownloadError: no source gave the right bytes.
+        """
+        specs = [model_spec(choice)] if choice and choice != EVERYTHING else self._missing()
+        if not specs:
+            self.speech.inform(self.speech("model.download.nothing"))
+            yield self.show()
+            return
+        session = self.service.session(request.session_hash)
+        session.download_stop = threading.Event()
+        work = Download(specs, self.service.settings, session.download_stop)
+        work.start()
+        while not work.finished.wait(TICK_S):
+            yield {self.tab.download_progress: work.view(self.speech)}
+        if isinstance(work.error, Stopped):
+            said = views.hint(self.speech("model.download.stopped"))
+        elif work.error is None:
+            titles = ", ".join(spec.title(self.speech.language) for spec in specs)
+            said = views.hint(self.speech("model.download.finished", models=titles))
+        else:
+            said = ""
+        yield {self.tab.download_progress: said, **self._catalogue()}
+        if work.error is not None and not isinstance(work.error, Stopped):
+            raise work.error
+
+    def stop_download(self, request: gr.Request) -> None:
+        self.service.session(request.session_hash).download_stop.set()
+
+    def show_stop(self) -> tuple[Any, Any]:
+        return gr.update(visible=False), gr.update(visible=True)
+
+    def show_start(self) -> tuple[Any, Any]:
+        return gr.update(visible=True), gr.update(visible=False)
+
+    def _missing(self) -> list[ModelSpec]:
+        return [spec for spec, state in self._states() if state != "present" and spec.sources]
+
+    def _states(self) -> list[tuple[ModelSpec, str]]:
+        from gpen_ui.weights import model_state
+
+        folder = self.service.settings.models_folder
+        return [(spec, str(model_state(spec, folder))) for spec in all_models().values()]
+
+    def _catalogue(self) -> dict[Component, Any]:
+        states = self._states()
+        choices = [(spec.title(self.speech.language), spec.name) for spec in self._missing()]
+        everything = [(self.speech("model.download_choice.all"), EVERYTHING)] if len(choices) > 1 else []
+        value = choices[0][1] if choices else None
+        return {
+            self.tab.catalogue: views.catalogue(states, self.speech),
+            self.tab.download_choice: gr.update(choices=choices + everything, value=value, visible=bool(choices)),
+            self.tab.download: gr.update(interactive=bool(choices)),
+        }
+
+    def _licence(self) -> str:
+        restorer = self.service.restorer
+        if restorer is None:
+            return ""
+        spec = all_models().get(restorer.model_name)
+        return spec.licence_note(self.speech.language) if spec else self.speech("model.now.own_file")
+
+
+class Download(threading.Thread):
+    """Downloads models one after another; a page looks at it whenever it likes."""
+
+    def __init__(self, specs: list[ModelSpec], settings: Settings, stop: threading.Event) -> None:
+        super().__init__(name="download", daemon=True)
+        self.error: Exception | None = None
+        self.finished = threading.Event()
+        self._specs = specs
+        self._folder = settings.models_folder
+        self._stop_wish = stop
+        self._now = specs[0]
+        self._done_bytes = 0
+        self._total_bytes: int | None = None
+        self._host = ""
+
+    def run(self) -> None:
+        from gpen_ui.weights import download_model
+
+        try:
+            for spec in self._specs:
+                self._now, self._done_bytes, self._total_bytes, self._host = spec, 0, spec.bytes, ""
+                download_model(spec, self._folder, on_progress=self._note, stop=self._stop_wish)
+        except Exception as error:  # handed to the page, which tells it in the reader's language
+            self.error = error
+        finally:
+            self.finished.set()
+
+    def view(self, speech: Speech) -> str:
+        """A bar for the file that comes in now."""
+        model, done = self._now.title(speech.language), views.bytes_text(self._done_bytes)
+        if not self._host:
+            return views.waiting(speech("model.download.starting", model=model))
+        said = {"model": model, "done": done, "host": self._host}
+        if not self._total_bytes:
+            return views.waiting(speech("model.download.progress_unknown", **said))
+        text = speech("model.download.progress", total=views.bytes_text(self._total_bytes), **said)
+        return views.share_done(min(1.0, self._done_bytes / self._total_bytes), text)
+
+    def _note(self, done_bytes: int, total_bytes: int | None, host: str) -> None:
+        self._done_bytes, self._total_bytes, self._host = done_bytes, total_bytes, host
+
+
+def wire(tab: ModelTab, status: gr.HTML, handlers: ModelHandlers) -> None:
+    guard = handlers.speech.guard
+    private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    shown = [status, tab.card, tab.batch_size, tab.catalogue, tab.download_choice, tab.download]
+    tab.reload.click(
+        guard(handlers.reload),
+        inputs=[tab.device, tab.model, tab.path, tab.batch_size],
+        outputs=shown,
+        concurrency_id="load",
+        concurrency_limit=1,
+        **private,
+    )
+    buttons = [tab.download, tab.download_stop]
+    tab.download.click(handlers.show_stop, outputs=buttons, queue=False, **private).then(
+        guard(handlers.download),
+        inputs=[tab.download_choice],
+        outputs=[*shown, tab.download_progress],
+        concurrency_limit=2,
+        **private,
+    ).then(handlers.show_start, outputs=buttons, queue=False, **private)
+    tab.download_stop.click(guard(handlers.stop_download), queue=False, **private)

@@ -1,0 +1,275 @@
+"""Tab 1: one or many photos, compared before and after, downloaded one by one or together."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from gpen_ui.errors import UsageError
+from gpen_ui.paths import home_folder
+from gpen_ui.ui import views
+from gpen_ui.ui.folders import uploaded
+from gpen_ui.ui.runs import Job, Outcome, Run, start_run
+from gpen_ui.ui.service import Service, Session
+from gpen_ui.ui.speech import Speech
+from gpen_ui.ui.tab_model import whole_number
+from gpen_ui.ui.tab_parameters import in_words, options_from
+
+TICK_S = 0.4  # how often a page that watches a run is told where it stands
+ZIP_NAME = "gpen-results.zip"
+
+
+@dataclass(frozen=True)
+class SingleTab:
+    files: gr.File
+    start: gr.Button
+    stop: gr.Button
+    sample: gr.Button
+    settings: gr.HTML
+    progress: gr.HTML
+    empty: gr.HTML
+    compare: gr.ImageSlider
+    compare_help: gr.HTML
+    gallery_help: gr.HTML
+    gallery: gr.Gallery
+    facts: gr.HTML
+    download_one: gr.DownloadButton
+    download_all: gr.DownloadButton
+    failures: gr.HTML
+
+
+def sample_photo() -> Path:
+    """The photo of the first try; it is missing in an installation without `docs/`."""
+    return home_folder() / "docs" / "samples" / "astronaut-old.jpg"
+
+
+def lay_out(speech: Speech) -> SingleTab:
+    with gr.Row(elem_classes="work"):
+        with gr.Column(scale=2, min_width=280):
+            files = gr.File(
+                label=speech("single.files"),
+                file_count="multiple",
+                file_types=["image"],
+                height=220,
+                elem_id="single-files",
+            )
+            start = gr.Button(speech("single.start"), variant="primary", size="lg", elem_id="single-start")
+            stop = gr.Button(speech("stop"), variant="stop", size="lg", visible=False, elem_id="single-stop")
+            sample = gr.Button(speech("single.sample"), visible=sample_photo().is_file(), elem_id="single-sample")
+            settings = gr.HTML(padding=False, elem_id="single-settings")
+        with gr.Column(scale=5, min_width=280):
+            progress = gr.HTML(padding=False, elem_id="single-progress")
+            failures = gr.HTML(padding=False, elem_id="single-failures")
+            empty = gr.HTML(
+                views.empty(speech("single.empty"), speech("single.empty.more")), padding=False, elem_id="single-empty"
+            )
+            compare = gr.ImageSlider(
+                label=speech("single.compare"),
+                type="filepath",
+                interactive=False,
+                visible=False,
+                max_height=640,
+                buttons=["fullscreen"],
+                elem_id="single-compare",
+            )
+            compare_help = gr.HTML(views.hint(speech("single.compare.help")), padding=False, visible=False)
+            gallery_help = gr.HTML(views.hint(speech("single.gallery")), padding=False, visible=False)
+            gallery = gr.Gallery(
+                label=speech("single.gallery"),
+                show_label=False,
+                visible=False,
+                allow_preview=False,
+                interactive=False,
+                object_fit="cover",
+                buttons=[],
+                elem_id="single-gallery",
+            )
+            facts = gr.HTML(padding=False, elem_id="single-facts")
+            with gr.Row():
+                download_one = gr.DownloadButton(
+                    speech("single.download_one"), visible=False, variant="primary", elem_id="single-download"
+                )
+                download_all = gr.DownloadButton(
+                    speech("single.download_all"), visible=False, elem_id="single-download-all"
+                )
+    return SingleTab(
+        files, start, stop, sample, settings, progress, empty, compare, compare_help, gallery_help, gallery, facts,
+        download_one, download_all, failures,
+    )  # fmt: skip
+
+
+class SingleHandlers:
+    """What the tab's events do. Plain methods, so that tests call them without a browser."""
+
+    def __init__(self, tab: SingleTab, service: Service, speech: Speech) -> None:
+        self.tab = tab
+        self.service = service
+        self.speech = speech
+
+    def settings_text(self, *option_values: Any) -> str:
+        return views.hint(self.speech("single.settings", settings=in_words(options_from(option_values), self.speech)))
+
+    def load_sample(self, request: gr.Request) -> list[str]:
+        """A copy of the sample photo, as if it had been uploaded."""
+        folder = self.service.session(request.session_hash).folder
+        return [str(shutil.copy(sample_photo(), folder / sample_photo().name))]
+
+    def show_stop(self) -> tuple[Any, Any]:
+        return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("stop"))
+
+    def show_start(self) -> tuple[Any, Any]:
+        return gr.update(visible=True), gr.update(visible=False)
+
+    def stop(self, request: gr.Request) -> Any:
+        run = self.service.session(request.session_hash).single
+        if run is not None:
+            run.stop.set()
+        return gr.update(value=self.speech("stopping"), interactive=False)
+
+    def enhance(
+        self, request: gr.Request, paths: list[str] | None, batch_size: Any, output_format: Any, *option_values: Any
+    ) -> Iterator[dict[Component, Any]]:
+        """Restores the photos and shows each as it is done.
+
+        Raises:
+            UsageError, OptionError: nothing was begun.
+        """
+        sources = uploaded(paths, self.service.scratch)
+        if not sources:
+            raise UsageError("page_no_photos")
+        session = self.service.session(request.session_hash)
+        if session.single is not None and not session.single.finished.is_set():
+            session.single.stop.set()
+        job = Job(
+            sources=sources,
+            options=options_from(option_values),
+            output_for=lambda _: self.service.settings.outputs_folder,
+            output_format=output_format,
+            suffix=self.service.settings.suffix,
+            preview_folder=session.folder,
+        )
+        session.results = []
+        run = session.single = start_run(self.service, job, whole_number(batch_size))
+        yield self._cleared()
+        try:
+            yield from self._watch(run, session)
+        finally:  # the page was closed or went away: nobody waits for the rest
+            run.stop.set()
+
+    def choose(self, request: gr.Request, event: gr.SelectData) -> dict[Component, Any]:
+        """Compares the photo that was clicked in the gallery."""
+        results = self.service.session(request.session_hash).results
+        place = int(event.index)
+        return self._chosen(results[place]) if place < len(results) else {}
+
+    def _watch(self, run: Run, session: Session) -> Iterator[dict[Component, Any]]:
+        seen = 0
+        while not run.finished.wait(TICK_S):
+            update: dict[Component, Any] = {self.tab.progress: views.progress(run, self.speech)}
+            if run.done_count > seen:
+                update |= self._arrived(run.outcomes[seen:], session)
+                seen = run.done_count
+            yield update
+        update = self._arrived(run.outcomes[seen:], session) if run.done_count > seen else {}
+        update[self.tab.progress] = views.progress(run, self.speech) if run.error is None else ""
+        if len(session.results) > 1:
+            archive = zipped(session.results, session.folder)
+            update[self.tab.download_all] = gr.update(value=str(archive), visible=True)
+        yield update
+        if run.error is not None:
+            raise run.error
+
+    def _cleared(self) -> dict[Component, Any]:
+        tab = self.tab
+        hidden: tuple[Component, ...] = (
+            tab.empty, tab.compare, tab.compare_help, tab.gallery_help, tab.gallery, tab.download_one, tab.download_all,
+        )  # fmt: skip
+        update: dict[Component, Any] = {component: gr.update(visible=False) for component in hidden}
+        update |= {tab.progress: views.waiting(self.speech("progress.waiting")), tab.facts: "", tab.failures: ""}
+        return update
+
+    def _arrived(self, outcomes: Sequence[Outcome], session: Session) -> dict[Component, Any]:
+        """Adds new outcomes to the page; the first good one is compared at once."""
+        first = not session.results
+        session.results += [outcome for outcome in outcomes if outcome.error is None]
+        everything = session.single.outcomes if session.single else []
+        update: dict[Component, Any] = {self.tab.failures: views.failures(everything, self.speech)}
+        if not session.results:
+            return update
+        pictures = [
+            (str(outcome.preview.thumbnail), outcome.name) for outcome in session.results if outcome.preview is not None
+        ]
+        update[self.tab.gallery_help] = gr.update(visible=len(pictures) > 1)
+        update[self.tab.gallery] = gr.update(value=pictures, visible=len(pictures) > 1)
+        return update | (self._chosen(session.results[0]) if first else {})
+
+    def _chosen(self, outcome: Outcome) -> dict[Component, Any]:
+        settings = self.service.settings
+        facts = views.facts(outcome, self.speech, shows_paths=settings.serves_only_this_machine)
+        update: dict[Component, Any] = {self.tab.facts: facts}
+        if outcome.preview is not None:
+            pair = (str(outcome.preview.before), str(outcome.preview.after))
+            update[self.tab.compare] = gr.update(value=pair, visible=True)
+            update[self.tab.compare_help] = gr.update(visible=True)
+            copy = download_copy(outcome, outcome.preview.before.parent)
+            update[self.tab.download_one] = gr.update(value=str(copy), visible=True)
+        return update
+
+
+def download_copy(outcome: Outcome, folder: Path) -> Path:
+    """The result below the session's folder, so that the outputs folder itself is never served."""
+    if outcome.saved is None:
+        raise ValueError("a failed photo has no file")
+    copy = folder / outcome.saved.name
+    if not copy.exists():
+        shutil.copyfile(outcome.saved, copy)
+    return copy
+
+
+def zipped(outcomes: Sequence[Outcome], folder: Path) -> Path:
+    """One archive with the results; names are unique because they were in one folder. Photos are packed already."""
+    archive = folder / ZIP_NAME
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as pack:
+        for outcome in outcomes:
+            if outcome.saved is not None and outcome.saved.is_file():
+                pack.write(outcome.saved, outcome.saved.name)
+    return archive
+
+
+def wire(
+    tab: SingleTab, controls: list[Component], batch_size: Component, output_format: Component, handlers: SingleHandlers
+) -> None:
+    guard = handlers.speech.guard
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    shown = [
+        tab.progress, tab.empty, tab.compare, tab.compare_help, tab.gallery_help, tab.gallery, tab.facts,
+        tab.download_one, tab.download_all, tab.failures,
+    ]  # fmt: skip
+    buttons = [tab.start, tab.stop]
+    inputs = [tab.files, batch_size, output_format, *controls]
+
+    tab.sample.click(guard(handlers.load_sample), outputs=[tab.files], **quick)
+    tab.start.click(handlers.show_stop, outputs=buttons, **quick).then(
+        guard(handlers.enhance),
+        inputs=inputs,
+        outputs=shown,
+        show_progress="hidden",
+        concurrency_limit=None,  # the service's turnstile counts, for both languages together
+        api_visibility="private",
+    ).then(handlers.show_start, outputs=buttons, **quick)
+    tab.stop.click(guard(handlers.stop), outputs=[tab.stop], **quick)
+    tab.gallery.select(guard(handlers.choose), outputs=shown, **quick)
+    gr.on(
+        [control.change for control in controls],  # type: ignore[attr-defined]
+        guard(handlers.settings_text),
+        inputs=controls,
+        outputs=[tab.settings],
+        **quick,
+    )

@@ -1,0 +1,224 @@
+"""HTML of the page: progress, facts of a photo, table of outcomes, state of the device, catalogue. Pure functions.
+
+Everything that comes from a user or a file (names, paths, reasons) is escaped here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpen_ui.catalog import ModelSpec
+from gpen_ui.ui.runs import Outcome, Run
+from gpen_ui.ui.speech import Speech
+
+if TYPE_CHECKING:
+    from gpen_ui.engine import Restorer
+
+NEWEST_ROWS = 200  # a table of thousands would make the browser slow; failures are always listed
+
+
+def progress(run: Run, speech: Speech) -> str:
+    """A bar with what is done and what is left."""
+    if run.finished.is_set():
+        return _summary(run, speech)
+    if run.is_waiting:
+        return _bar(None, speech("progress.waiting"))
+    if run.stop.is_set():
+        return _bar(run.done_count / run.total, speech("progress.stopping", done=run.done_count, total=run.total))
+    if run.left_s is None:
+        key = "progress.one" if run.total == 1 else "progress.first"
+        return _bar(None, speech(key, total=run.total, elapsed=speech.duration(run.elapsed_s)))
+    left = speech.duration(run.left_s)
+    share = run.done_count / run.total
+    return _bar(share, speech("progress.some", done=run.done_count, total=run.total, left=left))
+
+
+def waiting(text: str) -> str:
+    """A bar that only says that something goes on."""
+    return _bar(None, text)
+
+
+def share_done(share: float | None, text: str) -> str:
+    """A bar at a share from 0 to 1; None when it is not known."""
+    return _bar(share, text)
+
+
+def _bar(share: float | None, text: str) -> str:
+    if share is None:
+        kind, now, width = "bar unknown", "", ""
+    else:
+        percent = f"{100 * share:.1f}"
+        kind, now, width = "bar", f' aria-valuenow="{percent}"', f' style="width:{percent}%"'
+    return (
+        f'<div class="run"><div class="{kind}" role="progressbar" aria-label="{escape(text)}"{now}>'
+        f'<div{width}></div></div><p role="status">{escape(text)}</p></div>'
+    )
+
+
+def _summary(run: Run, speech: Speech) -> str:
+    good = run.done_count - run.failed_count
+    values = {"done": good, "total": run.total, "failed": run.failed_count, "elapsed": speech.duration(run.took_s)}
+    if run.stop.is_set() and run.done_count < run.total:
+        key, kind = "progress.stopped", "stopped"
+    elif run.failed_count:
+        key, kind = "progress.done_failed", "some-failed"
+    else:
+        key, kind = "progress.done", "all-done"
+    return f'<div class="run {kind}"><p role="status">{escape(speech(key, **values))}</p></div>'
+
+
+def failures(outcomes: Sequence[Outcome], speech: Speech) -> str:
+    """The photos that are not done, each with its reason; empty when there is none."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if not failed:
+        return ""
+    items = "".join(
+        f"<li><strong>{escape(outcome.name)}</strong>: {escape(speech.sentence(outcome.error))}</li>"
+        for outcome in failed
+        if outcome.error is not None
+    )
+    return f'<div class="failures"><h3>{escape(speech("single.failed"))}</h3><ul>{items}</ul></div>'
+
+
+def facts(outcome: Outcome, speech: Speech, *, shows_paths: bool) -> str:
+    """What happened to one photo.
+
+    Args:
+        shows_paths: the reader sits at the machine that holds the files.
+    """
+    rows = [("photo", outcome.name)]
+    if outcome.before_wh and outcome.after_wh:
+        before, after = ("×".join(map(str, size)) for size in (outcome.before_wh, outcome.after_wh))
+        rows.append(("size", speech("fact.size.value", before=before, after=after)))
+    rows.append(("faces", faces_text(outcome, speech)))
+    pairs = [(speech(f"fact.{key}"), value) for key, value in rows]
+    pairs += [(speech("fact.face_left", number=number), why.sentence(speech.language)) for number, why in outcome.left]
+    pairs.append((speech("fact.seconds"), f"{outcome.seconds:.1f} s"))
+    pairs.append((speech("fact.device"), outcome.device))
+    if outcome.saved is not None:
+        pairs.append((speech("fact.saved"), str(outcome.saved) if shows_paths else outcome.saved.name))
+    notes = [(speech("fact.note"), note.sentence(speech.language)) for note in outcome.notes]
+    return _definitions(pairs, notes)
+
+
+def faces_text(outcome: Outcome, speech: Speech) -> str:
+    return speech("fact.faces.value", found=outcome.faces_found, restored=outcome.faces_restored)
+
+
+def outcome_table(outcomes: Sequence[Outcome], speech: Speech) -> str:
+    """The outcomes of a batch, newest first; all failures, and the newest of the others."""
+    if not outcomes:
+        return empty(speech("batch.empty"))
+    oldest_shown = len(outcomes) - NEWEST_ROWS
+    shown = [outcome for place, outcome in enumerate(outcomes) if outcome.error is not None or place >= oldest_shown]
+    columns = [speech(f"batch.column.{name}") for name in ("state", "photo", "faces", "seconds", "result")]
+    rows = [_outcome_row(outcome, speech) for outcome in reversed(shown)]
+    hidden = len(outcomes) - len(shown)
+    more = f"<p>{escape(speech('batch.hidden_rows', count=hidden))}</p>" if hidden else ""
+    return _table(columns, rows) + more
+
+
+def _outcome_row(outcome: Outcome, speech: Speech) -> tuple[str, list[str]]:
+    if outcome.error is not None:
+        return "failed", [speech("batch.state.failed"), outcome.name, "", "", speech.sentence(outcome.error)]
+    said = [why.sentence(speech.language) for _, why in outcome.left]
+    said += [note.sentence(speech.language) for note in outcome.notes]
+    result = " · ".join([outcome.saved.name if outcome.saved else "", *said])
+    faces = f"{outcome.faces_restored} / {outcome.faces_found}"
+    return "done", [speech("batch.state.done"), outcome.name, faces, f"{outcome.seconds:.1f} s", result]
+
+
+def device_card(restorer: Restorer | None, error: BaseException | None, licence: str, speech: Speech) -> str:
+    """The model and device in use, and why it is not the one that was asked for."""
+    title = f"<h3>{escape(speech('model.now'))}</h3>"
+    if restorer is None:
+        text = speech.sentence(error) if error else speech("status.loading")
+        return f'<div class="card">{title}<p>{escape(text)}</p></div>'
+    report = restorer.device_report
+    cuda = speech("model.now.cuda.yes" if report.cuda_available else "model.now.cuda.no")
+    pairs = [
+        (speech("model.now.model"), f"{restorer.model_name} ({restorer.size_px} px)"),
+        (speech("model.now.device"), f"{report.name} ({report.device})"),
+    ]
+    if report.seconds_per_face is not None:
+        seconds = f"{report.seconds_per_face:.2f}"
+        pairs.append((speech("model.now.speed"), speech("model.now.speed.value", seconds=seconds)))
+    pairs.append((speech("model.now.cuda"), cuda))
+    if report.memory_bytes:
+        pairs.append((speech("model.now.memory"), bytes_text(report.memory_bytes)))
+    pairs.append((speech("model.now.batch_size"), str(restorer.batch_size)))
+    pairs.append((speech("model.now.licence"), licence))
+    why = [(speech("model.now.why"), report.why.sentence(speech.language))] if report.why else []
+    return f'<div class="card">{title}{_definitions(pairs, why)}</div>'
+
+
+def catalogue(specs: Iterable[tuple[ModelSpec, str]], speech: Speech) -> str:
+    """All checkpoints with state, size and licence.
+
+    Args:
+        specs: each with its state: present, missing, partial or wrong.
+    """
+    columns = [speech(f"model.column.{name}") for name in ("model", "state", "size", "licence")]
+    rows = [
+        (
+            state,
+            [
+                spec.title(speech.language),
+                speech(f"model.state.{state}"),
+                bytes_text(spec.bytes) if spec.bytes else speech("model.size.unknown"),
+                spec.licence_note(speech.language),
+            ],
+        )
+        for spec, state in specs
+    ]
+    return _table(columns, rows)
+
+
+def status_line(restorer: Restorer | None, is_loading: bool, speech: Speech) -> str:
+    """One line for the top of the page."""
+    if restorer is not None:
+        text = speech("status", model=restorer.model_name, device=restorer.device_report.name)
+    else:
+        text = speech("status.loading" if is_loading else "status.none")
+    return f'<p class="status-line" role="status">{escape(text)}</p>'
+
+
+def empty(first: str, more: str = "") -> str:
+    """What stands where results will be."""
+    second = f"<p>{escape(more)}</p>" if more else ""
+    return f'<div class="empty"><p>{escape(first)}</p>{second}</div>'
+
+
+def hint(text: str) -> str:
+    return f'<p class="hint">{escape(text)}</p>' if text else ""
+
+
+def saved_to(folder: Path, speech: Speech) -> str:
+    return hint(speech("batch.saved_to", folder=folder))
+
+
+def bytes_text(count: float) -> str:
+    """A number of bytes as people read it."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def _definitions(pairs: Sequence[tuple[str, str]], notes: Sequence[tuple[str, str]]) -> str:
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+    rows += "".join(f'<dt>{escape(name)}</dt><dd class="note">{escape(value)}</dd>' for name, value in notes)
+    return f'<dl class="facts">{rows}</dl>'
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """A table; each row comes with its class, and the first two cells keep their words together."""
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    body = "".join(
+        f'<tr class="{kind}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for kind, cells in rows
+    )
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
