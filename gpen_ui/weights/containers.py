@@ -5,6 +5,7 @@ Formats: PyTorch's zip and older pickle files (read with `weights_only=True`) an
 
 from __future__ import annotations
 
+import errno
 import pickle
 import re
 from collections.abc import Mapping
@@ -22,8 +23,8 @@ NESTED_UNDER = ("g_ema", "params_ema", "params", "state_dict", "ema")
 _DEEPEST = 3  # containers inside containers
 _PARALLEL_PREFIX = "module."  # put before every name by torch.nn.DataParallel
 _HEAD_BYTES = 64
-_UNSAFE_WORDS = re.compile(r"unsupported (global|class|operand|opcode)|GLOBAL|unrecognized function|REDUCE", re.I)
-_CULPRIT = re.compile(r"GLOBAL ([\w.]+)|class ([\w.]+)|function ([\w.]+)")
+# How PyTorch's restricted unpickler names a function or class that it refused to import.
+_REFUSED = re.compile(r"unsupported global(?:: GLOBAL)? ([\w.]+)", re.IGNORECASE)
 _TEXT_STARTS = (b"version https://git-lfs", b"<!doctype", b"<html", b"<?xml", b"{")
 
 
@@ -62,11 +63,11 @@ def _read_torch(path: Path) -> object:
         # Not mapped into memory: a mapped file that is replaced or cut while in use would end the whole process.
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if _UNSAFE_WORDS.search(str(error)):
-            raise CheckpointError("checkpoint_unsafe", name=name, what=_culprit(str(error))) from error
+        if refused := _REFUSED.search(str(error)):
+            raise CheckpointError("checkpoint_unsafe", name=name, what=refused[1].rstrip(".")) from error
         raise CheckpointError("checkpoint_damaged", name=name) from error
     except OSError as error:
-        if error.errno is not None:
+        if error.errno not in (None, errno.EINVAL):  # EINVAL: the archive's table points before the file's start
             raise
         raise CheckpointError("checkpoint_damaged", name=name) from error
     except Exception as error:  # broken archives and pickles have no common error
@@ -107,9 +108,3 @@ def _flat(content: object, name: str) -> dict[str, Tensor]:
     if all(key.startswith(_PARALLEL_PREFIX) for key in tensors):
         tensors = {key.removeprefix(_PARALLEL_PREFIX): value for key, value in tensors.items()}
     return tensors
-
-
-def _culprit(message: str) -> str:
-    """What the file wanted to call, as PyTorch names it."""
-    found = _CULPRIT.search(message)
-    return next(filter(None, found.groups())).rstrip(".") if found else "pickle"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from gpen_ui.catalog import ModelSpec
 from gpen_ui.errors import CheckpointError, DownloadError, Stopped
 from gpen_ui.texts import Language, say
 from gpen_ui.weights.fetch import STALL_S, Fetch, OnProgress, SourceProblem, host_of, notes_path
-from gpen_ui.weights.files import reason_of, shown
+from gpen_ui.weights.files import PART_SUFFIX, reason_of, shown
 from gpen_ui.weights.find import model_path
 from gpen_ui.weights.state import ModelState, check_model, part_path, set_aside, verify_model
 
@@ -29,7 +30,8 @@ class _Failure(NamedTuple):
 
     def sentence(self, language: Language) -> str:
         if isinstance(self.reason, CheckpointError):
-            return f"{self.host}: {self.reason.sentence(language).rstrip('.。')}"
+            what = self.reason.sentence(language).replace(PART_SUFFIX, "")
+            return f"{self.host}: {re.split(r'[.;:] |[。：]', what)[0]}"  # what it is, without the advice
         detail = f" ({self.reason.detail})" if self.reason.detail else ""
         return f"{self.host}: {say(f'download.{self.reason.key}', language)}{detail}"
 

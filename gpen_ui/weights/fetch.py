@@ -23,7 +23,6 @@ OnProgress = Callable[[int, int | None, str], None]  # bytes done, bytes in all 
 
 CONNECT_S = 15.0
 STALL_S = 30.0  # without a single byte
-_CHUNK_BYTES = 1 << 18
 _MOST_BYTES = 4 << 30  # where no length is known: an endless answer must not fill the disk
 _TRIES_WITHOUT_PROGRESS = 2
 _MOST_TRIES = 30
@@ -69,6 +68,7 @@ class Fetch:
     stall_s: float
     on_progress: OnProgress | None
     stop: threading.Event | None
+    _ranges_work: bool = True
 
     def run(self) -> bool:
         """Collects all bytes.
@@ -103,7 +103,7 @@ class Fetch:
         if offset and offset == self.expected_bytes:
             return  # a process ended between the last byte and the check
         headers = {"Accept-Encoding": "identity", "User-Agent": "gpen-ui"}
-        if offset:
+        if offset and self._ranges_work:
             headers["Range"] = f"bytes={offset}-"
             if validator := self._memory().get("validator"):
                 headers["If-Range"] = validator
@@ -117,10 +117,11 @@ class Fetch:
 
     def _receive(self, response: httpx.Response, offset: int) -> None:
         if response.status_code == 416:
-            if response.headers.get("content-range") == f"bytes */{offset}":
-                return  # all of it is here already
-            self._forget()  # longer than the file: of something else
-            raise SourceProblem("range", retry=True)
+            if response.headers.get("content-range") != f"bytes */{offset}":
+                raise self._range_problem()
+            if self.expected_bytes not in (None, offset):
+                raise SourceProblem("length", f"{offset} / {self.expected_bytes}")
+            return  # all of it is here already
         if response.status_code not in (200, 206):
             raise SourceProblem("status", f"HTTP {response.status_code}", retry=response.status_code >= 500)
         if "text/html" in response.headers.get("content-type", ""):
@@ -130,8 +131,7 @@ class Fetch:
         start, total = _announced(response)
         other_version = start > 0 and self._memory().get("total", str(total)) != str(total)
         if start not in (0, offset) or other_version:
-            self._forget()
-            raise SourceProblem("range", retry=True)
+            raise self._range_problem()
         if total is not None and self.expected_bytes not in (None, total):
             raise SourceProblem("length", f"{total} / {self.expected_bytes}")
         self._remember(response, total)
@@ -144,7 +144,7 @@ class Fetch:
             stream.seek(start)
             stream.truncate()
             self._tell(done, total, host)
-            for block in response.iter_raw(_CHUNK_BYTES):
+            for block in response.iter_raw():  # as it arrives: a larger block would be lost when the line breaks
                 done += len(block)
                 if done > most:
                     raise SourceProblem("length", f"> {most}")
@@ -196,6 +196,12 @@ class Fetch:
         validator = strong or response.headers.get("last-modified", "")
         memory = {"url": self.url, "validator": validator, "total": str(total)}
         self._notes.write_text(json.dumps(memory), encoding="utf-8")
+
+    def _range_problem(self) -> SourceProblem:
+        """What is here does not fit the answer: start over and ask for no ranges again."""
+        self._forget()
+        self._ranges_work = False
+        return SourceProblem("range", retry=True)
 
     def _forget(self) -> None:
         self.part.unlink(missing_ok=True)

@@ -109,7 +109,10 @@ def _narrow(widths: dict[int, int], multiplier: int) -> float | None:
     full = GpenConfig(max(widths), multiplier, 1.0)
     lowest = max(width / full.channels(side) for side, width in widths.items())
     for narrow in (lowest, math.nextafter(lowest, math.inf)):  # the next one where the division was rounded down
-        config = GpenConfig(full.size, multiplier, narrow)
+        try:
+            config = GpenConfig(full.size, multiplier, narrow)
+        except ValueError:  # so wide or thin that it takes another multiplier
+            return None
         if all(config.channels(side) == width for side, width in widths.items()):
             return narrow
     return None
