@@ -150,7 +150,7 @@ button[role="tab"][aria-selected="true"] { color: var(--primary-700) !important;
   .work { gap: 16px !important; } .empty { min-height: 140px; }
   .facts { grid-template-columns: 1fr; gap: 0; } .facts dd { margin-bottom: 8px; }
   .table td:nth-child(2) { white-space: normal; }
-  button[role="tab"] { padding: 0 9px !important; font-size: 0.9rem !important; }
+  .tab-container button { padding: 0 9px !important; font-size: 0.9rem !important; }
 }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
 """
