@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui import look
-from gpen_ui.engine.prepare import ALIGNED, Crop, Job, outcome
+from gpen_ui.engine.prepare import ALIGNED, Crop, Job, outcome, wrapped
 from gpen_ui.engine.results import FaceOutcome, Note, RestoredPhoto
 from gpen_ui.errors import GpenError
 from gpen_ui.faces import Affine, FaceLayer, face_rectangle, paste_faces, rescaled, scale_of
@@ -28,10 +28,8 @@ def finish(job: Job, options: RestoreOptions, masker: Masker, device_name: str) 
     if job.error is None:
         try:
             photo = _aligned(job) if options.aligned else _composed(job, options, masker)
-        except GpenError as error:
-            job.error = error
-        except MemoryError:
-            job.error = GpenError("photo_memory", name=job.name)
+        except Exception as error:
+            job.error = wrapped(error, job.name)
     return RestoredPhoto(
         name=job.name,
         source=job.path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from gpen_ui.errors import GpenError
 from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, scale_of
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import Photo
+
+logger = logging.getLogger(__name__)
 
 Source = str | Path | Photo
 Crop = NDArray[np.float32]
@@ -94,11 +97,19 @@ def prepare(source: Source, options: RestoreOptions, read: Read, detector: Detec
             job.transforms[ALIGNED] = _whole_picture(job.pixels, crop_px)
         else:
             _find_faces(job, options, detector, crop_px)
-    except GpenError as error:
-        job.error = error
-    except MemoryError:
-        job.error = GpenError("photo_memory", name=job.name)
+    except Exception as error:
+        job.error = wrapped(error, job.name)
     return job
+
+
+def wrapped(error: Exception, name: str) -> GpenError:
+    """An error that nobody foresaw, as one of ours: it fails its own photo and no other."""
+    if isinstance(error, GpenError):
+        return error
+    if isinstance(error, MemoryError):
+        return GpenError("photo_memory", name=name)
+    logger.exception("unexpected error at %s", name, exc_info=error)
+    return GpenError("photo_unexpected", name=name, reason=str(error).strip() or type(error).__name__)
 
 
 def _find_faces(job: Job, options: RestoreOptions, detector: Detector, crop_px: int) -> None:

@@ -53,8 +53,8 @@ def parsed_mask(classes: NDArray[np.int64], crop_px: int) -> Mask:
 
 @lru_cache(maxsize=8)
 def border_mask(crop_px: int) -> Mask:
-    """(crop_px, crop_px) one inside, falling smoothly to zero over the outer twelfth of the crop."""
-    at = (np.arange(crop_px, dtype=np.float32) + 0.5) / crop_px
+    """(crop_px, crop_px) one inside, falling smoothly to exactly zero over the outer twelfth of the crop."""
+    at = np.arange(crop_px, dtype=np.float32) / (crop_px - 1)
     edge = smoothstep(np.minimum(at, 1 - at) * 12)
     return np.minimum(edge[None, :], edge[:, None]).astype(np.float32)
 

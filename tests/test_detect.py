@@ -1,0 +1,104 @@
+"""Detectors find faces in pictures of every size, and refuse wrong weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from gpen_ui.errors import CheckpointError
+from gpen_ui.faces import Detector, Face, large_detector, small_detector
+from gpen_ui.faces.anchors import anchors, merge
+from gpen_ui.faces.parse import FaceParser
+from tests import pictures
+
+EYES_ASTRONAUT = ((203.5, 101.0), (247.5, 103.5))  # pupils, read off the picture by eye
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return small_detector()
+
+
+@pytest.mark.parametrize("factor", [0.25, 0.5, 1.0, 2.0, 6.0])
+def test_the_astronaut_is_found_at_every_size(detector: Detector, factor: float) -> None:
+    photo = cv2.resize(pictures.astronaut(), None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    faces = detector.detect(photo, 0.7)
+    assert len(faces) == 1
+    eyes = faces[0].points_xy[:2] / factor
+    assert np.abs(eyes - EYES_ASTRONAUT).max() < max(4, 1.5 / factor)
+
+
+def test_a_face_that_fills_the_whole_picture_is_found(detector: Detector) -> None:
+    close_up = cv2.resize(pictures.astronaut()[50:190, 150:290], (1600, 1600), interpolation=cv2.INTER_CUBIC)
+    assert len(detector.detect(close_up, 0.7)) == 1
+
+
+def test_every_face_of_a_crowd_is_found_once_left_to_right(detector: Detector) -> None:
+    faces = detector.detect(pictures.crowd(6, 3, face_px=40), 0.7)
+    assert len(faces) == 18
+    lefts = [face.box_xyxy[0] for face in faces]
+    assert lefts == sorted(lefts)
+
+
+def test_no_face_in_a_landscape_and_in_one_pixel(detector: Detector) -> None:
+    assert detector.detect(pictures.landscape(), 0.7) == []
+    assert detector.detect(np.zeros((1, 1, 3), np.uint8), 0.7) == []
+
+
+def test_a_higher_threshold_never_finds_more(detector: Detector) -> None:
+    photo = pictures.degraded(pictures.crowd(3, 2, face_px=30), factor=0.6, noise=20)
+    counts = [len(detector.detect(photo, threshold)) for threshold in (0.1, 0.5, 0.9, 1.0)]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_anchors_cover_the_image_in_the_order_of_the_golden_data() -> None:
+    table = anchors(160, 160)
+    assert table.shape == (1050, 3)
+    golden = np.load(Path(__file__).parent / "golden" / "aux-golden-RetinaFace-R50.npz")
+    np.testing.assert_allclose(table[::7, :2] / 160, golden["priors"][:, :2], atol=1e-6)
+    np.testing.assert_allclose(table[::7, 2] / 160, golden["priors"][:, 2], atol=1e-6)
+
+
+def test_double_finds_are_merged_and_neighbours_are_kept() -> None:
+    points = np.zeros((5, 2), np.float32)
+    faces = [
+        Face((10, 10, 110, 110), points, 0.8),
+        Face((14, 8, 112, 108), points, 0.9),  # the same face, found at another size
+        Face((40, 40, 80, 80), points, 0.6),  # inside it
+        Face((105, 10, 205, 110), points, 0.7),  # its neighbour
+    ]
+    assert [face.score for face in merge(faces)] == [0.9, 0.7]
+
+
+def golden_state(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Random values of a sane size for helper networks."""
+    torch.manual_seed(0)
+    return {
+        key: torch.randn_like(value) / value[0].numel() ** 0.5 if value.dim() == 4 else value.clone()
+        for key, value in network.state_dict().items()
+    }
+
+
+def test_the_large_detector_loads_its_checkpoint_and_runs() -> None:
+    from facexlib.detection.retinaface import RetinaFace
+
+    state = golden_state(RetinaFace(network_name="resnet50", device="cpu"))
+    loaded = large_detector(Path("RetinaFace-R50.pth"), {f"module.{key}": value for key, value in state.items()})
+    assert isinstance(loaded.detect(pictures.landscape(96, 96), 1.0), list)
+    del state["body.conv1.weight"]
+    with pytest.raises(CheckpointError, match="not a RetinaFace-R50 checkpoint"):
+        large_detector(Path("x.pth"), state)
+
+
+def test_the_parser_gives_a_class_for_each_pixel_and_refuses_other_networks() -> None:
+    from facexlib.parsing.parsenet import ParseNet
+
+    state = golden_state(ParseNet(in_size=512, out_size=512, parsing_ch=19))
+    classes = FaceParser(Path("ParseNet-latest.pth"), state).parse(np.zeros((256, 256, 3), np.float32))
+    assert classes.shape == (512, 512) and classes.min() >= 0 and classes.max() < 19
+    with pytest.raises(CheckpointError, match="not a ParseNet checkpoint"):
+        FaceParser(Path("x.pth"), {})
