@@ -48,6 +48,11 @@ class GpenError(Exception):
         return say(self.key, language, **self.values)
 
 
+def reason_of(error: BaseException) -> str:
+    """The reason of a foreign error in a few words, without the path that Python repeats."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
 def _rebuild(kind: type[GpenError], key: str, values: dict[str, object]) -> GpenError:
     return kind(key, **values)
 

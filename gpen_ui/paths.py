@@ -1,7 +1,9 @@
-"""Where the files that come with the program lie: beside the package in a checkout, inside it when installed."""
+"""Where the files that come with the program lie, beside the package in a checkout, inside it when installed; and how
+any path is shown."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -15,3 +17,8 @@ def home_folder() -> Path:
 
 def configs_folder() -> Path:
     return home_folder() / "configs"
+
+
+def shown(path: Path | str) -> str:
+    """A path as it can be printed: bytes of a name that are no text become question marks."""
+    return os.fspath(path).encode("utf-8", "replace").decode("utf-8")

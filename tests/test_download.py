@@ -229,6 +229,19 @@ def test_stopping_keeps_what_has_arrived(server: Server, tmp_path: Path):
     assert server.requests[-1][1] == f"bytes={kept}-"
 
 
+def test_stopping_does_not_wait_for_a_silent_server(server: Server, tmp_path: Path):
+    server.paths["/net"] = Habits(GOOD, stalls=[300_000])
+    stop = threading.Event()
+
+    def stop_when_silent(done: int, total: int | None, host: str) -> None:
+        if done == 300_000:
+            threading.Timer(0.1, stop.set).start()
+
+    with pytest.raises(Stopped):  # the time-out of one hour would let the test hang
+        download_model(spec_for(server.url("/net")), tmp_path, on_progress=stop_when_silent, stop=stop, stall_s=3600)
+    assert (tmp_path / "net.pth.part").stat().st_size == 300_000
+
+
 def test_a_whole_part_of_a_process_that_ended_is_only_checked(server: Server, tmp_path: Path):
     (tmp_path / "net.pth.part").write_bytes(GOOD)
     assert downloaded(spec_for(server.url("/net")), tmp_path) == GOOD and server.requests == []

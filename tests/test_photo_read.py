@@ -174,6 +174,32 @@ def test_cmyk_becomes_srgb_without_its_profile(kind: str):
     assert photo.metadata.icc is None and not photo.metadata.gray
 
 
+def ink_profile() -> bytes:
+    """A CMYK profile in which every pure or mixed ink looks neutral: the more inks, the darker (ICC.1, lut8Type)."""
+    ramp = bytes(range(256))
+    grid = b"".join(bytes([255 - 60 * bin(inks).count("1"), 128, 128]) for inks in range(16))
+    identity = struct.pack(">9i", *(65536 if place % 4 == 0 else 0 for place in range(9)))
+    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + identity + ramp * 4 + grid + ramp * 3
+    description = b"desc" + bytes(4) + struct.pack(">I", 4) + b"ink\0" + bytes(78)
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    body, table, start = b"", b"", 128 + 4 + 12 * 3
+    for name, tag in ((b"A2B0", lut), (b"desc", description), (b"wtpt", white)):
+        table += name + struct.pack(">II", start + len(body), len(tag))
+        body += tag + bytes(-len(tag) % 4)
+    header = struct.pack(">I4xI4s4s4s12x4s", start + len(body), 0x02400000, b"prtr", b"CMYK", b"Lab ", b"acsp")
+    header += bytes(28) + struct.pack(">3i", 63190, 65536, 54061)  # the illuminant D50
+    return header + bytes(128 - len(header)) + struct.pack(">I", 3) + table + body
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_goes_through_its_own_profile(kind: str):
+    image = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
+    cyan = photo_from_bytes(encoded(image, kind, icc_profile=ink_profile()))
+    red, green, blue = cyan.pixels[16, 16].astype(int)
+    assert abs(red - green) < 6 and abs(green - blue) < 6 and 150 < green < 215  # L* 76, and no cyan
+    assert cyan.metadata.icc is None
+
+
 def test_lab_tiffs_become_srgb():
     lab = ImageCms.profileToProfile(
         Image.fromarray(scene()), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
@@ -357,6 +383,15 @@ def test_thumbnail_keeps_the_shape_and_never_enlarges():
     assert small.size_wh == (32, 20) and small.alpha is not None and small.alpha.shape == (20, 32)
     assert thumbnail(photo, 500).size_wh == (64, 40)
     assert thumbnail(photo_from_pixels(np.zeros((1, 3000, 3), np.uint8)), 100).size_wh == (100, 1)
+
+
+def test_thumbnail_shows_the_colours_that_the_profile_means():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+    photo = photo_from_bytes(encoded(Image.new("RGB", (8, 8), "red"), "PNG", icc_profile=swapped))
+    assert tuple(photo.pixels[0, 0]) == (255, 0, 0) and photo.metadata.icc == swapped
+    small = thumbnail(photo, 4)
+    assert small.pixels[0, 0, 1] > 200 > 50 > small.pixels[0, 0, 0] and small.metadata.icc is None
 
 
 def test_find_photos_in_natural_order_without_hidden_ones(tmp_path: Path):

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gpen_ui.errors import PhotoReadError
+from gpen_ui.errors import PhotoReadError, reason_of
+from gpen_ui.paths import shown
 
 PHOTO_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".avif",
@@ -54,16 +55,6 @@ def result_names(name: str, suffix: str, extension: str) -> Iterator[str]:
     yield f"{stem}{suffix}{extension}"
     for number in itertools.count(2):
         yield f"{stem}{suffix}_{number}{extension}"
-
-
-def shown(path: Path | str) -> str:
-    """A path as it can be printed: bytes of a name that are no text are replaced."""
-    return os.fsencode(os.fspath(path)).decode("utf-8", "replace")
-
-
-def reason_of(error: BaseException) -> str:
-    """The reason of an error in a few words, without the path that Python repeats."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
 def _raise(error: OSError) -> None:

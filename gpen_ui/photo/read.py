@@ -22,11 +22,11 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from gpen_ui.errors import PhotoError, PhotoReadError, PhotoTooLargeError
+from gpen_ui.errors import PhotoError, PhotoReadError, PhotoTooLargeError, reason_of
+from gpen_ui.paths import shown
 from gpen_ui.photo.colour import to_rgb
 from gpen_ui.photo.exif import upright
 from gpen_ui.photo.kinds import SHOWN_FORMATS, SNIFF_BYTES, can_read, foreign_format, picture_format
-from gpen_ui.photo.names import reason_of, shown
 from gpen_ui.photo.types import Photo, PhotoMetadata
 
 _ORIENTATION = 0x0112

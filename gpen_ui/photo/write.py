@@ -11,11 +11,12 @@ from typing import Any, Literal, NamedTuple
 
 from PIL import Image
 
-from gpen_ui.errors import PhotoError, PhotoWriteError
+from gpen_ui.errors import PhotoError, PhotoWriteError, reason_of
+from gpen_ui.paths import shown
 from gpen_ui.photo.colour import colour_space, is_gray
 from gpen_ui.photo.exif import fitted
 from gpen_ui.photo.kinds import can_read
-from gpen_ui.photo.names import reason_of, result_names, shown
+from gpen_ui.photo.names import result_names
 from gpen_ui.photo.types import Photo
 
 WriteFormat = Literal["same", "png", "jpeg", "webp"]

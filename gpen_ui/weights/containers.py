@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpen_ui.errors import CheckpointError
-from gpen_ui.weights.files import reason_of, shown
+from gpen_ui.errors import CheckpointError, reason_of
+from gpen_ui.paths import shown
 
 if TYPE_CHECKING:
     from torch import Tensor

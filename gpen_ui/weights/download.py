@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gpen_ui.catalog import ModelSpec
-from gpen_ui.errors import CheckpointError, DownloadError, Stopped
+from gpen_ui.errors import CheckpointError, DownloadError, Stopped, reason_of
+from gpen_ui.paths import shown
 from gpen_ui.texts import Language, say
 from gpen_ui.weights.fetch import STALL_S, Fetch, OnProgress, SourceProblem, host_of, notes_path
-from gpen_ui.weights.files import PART_SUFFIX, reason_of, shown
+from gpen_ui.weights.files import PART_SUFFIX
 from gpen_ui.weights.find import model_path
 from gpen_ui.weights.state import ModelState, check_model, part_path, set_aside, verify_model
 

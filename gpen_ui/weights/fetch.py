@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gpen_ui.errors import Stopped
-from gpen_ui.weights.files import shown
+from gpen_ui.paths import shown
 
 if TYPE_CHECKING:
     import httpx
@@ -27,6 +28,7 @@ _MOST_BYTES = 4 << 30  # where no length is known: an endless answer must not fi
 _TRIES_WITHOUT_PROGRESS = 2
 _MOST_TRIES = 30
 _PAUSE_S = 0.5  # between two tries
+_WATCH_S = 0.1  # how often a download looks whether the user stopped it
 
 
 class SourceProblem(Exception):  # noqa: N818 - a reason, told inside the sentence of a DownloadError
@@ -89,6 +91,7 @@ class Fetch:
                 self._once()
                 break
             except SourceProblem as problem:
+                self._check_stop()
                 left = _TRIES_WITHOUT_PROGRESS if _length(self.part) > before else left - 1
                 if not problem.retry or left == 0 or number == _MOST_TRIES:
                     raise
@@ -112,6 +115,7 @@ class Fetch:
             _foreign_errors(),
             httpx.Client(follow_redirects=True, timeout=timeout) as client,
             client.stream("GET", self.url, headers=headers) as response,
+            _ended_by(self.stop, response),
         ):
             self._receive(response, offset)
 
@@ -153,6 +157,7 @@ class Fetch:
                 self._check_stop()
             stream.flush()
             os.fsync(stream.fileno())
+        self._check_stop()
         wanted = total if total is not None else self.expected_bytes
         if wanted is not None and done < wanted:
             raise SourceProblem("cut", f"{done} / {wanted}", retry=True)
@@ -227,6 +232,32 @@ def _announced(response: httpx.Response) -> tuple[int, int | None]:
         return int(span.partition("-")[0]), None if total == "*" else int(total)
     except ValueError:
         raise SourceProblem("range", retry=False) from None
+
+
+@contextmanager
+def _ended_by(stop: threading.Event | None, response: httpx.Response) -> Iterator[None]:
+    """Ends a silent connection when the user stops: without it, stopping would wait for the server or the time-out."""
+    if stop is None:
+        yield
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_WATCH_S):
+            if stop.is_set():
+                wire = response.extensions["network_stream"].get_extra_info("socket")
+                if wire is not None:
+                    with suppress(OSError):  # it ended by itself in this moment
+                        wire.shutdown(socket.SHUT_RDWR)
+                return
+
+    watcher = threading.Thread(target=watch, name="download-stop", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 @contextmanager

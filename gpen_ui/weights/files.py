@@ -20,16 +20,6 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def shown(path: Path | str) -> str:
-    """A path as it can be printed: bytes of a name that are no text are replaced."""
-    return os.fsencode(os.fspath(path)).decode("utf-8", "replace")
-
-
-def reason_of(error: BaseException) -> str:
-    """The reason of an error in a few words, without the path that Python repeats."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-
-
 def copy_into_place(source: Path, target: Path) -> None:
     """Copies a file so that it appears under its new name only when it is whole and on the disk.
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from gpen_ui.catalog import ModelSpec, all_models, model_spec
 from gpen_ui.errors import CheckpointError
-from gpen_ui.paths import home_folder
-from gpen_ui.weights.files import shown
+from gpen_ui.paths import home_folder, shown
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
 

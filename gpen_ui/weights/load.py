@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpen_ui.errors import CheckpointError
+from gpen_ui.errors import CheckpointError, reason_of
+from gpen_ui.paths import shown
 from gpen_ui.weights.containers import read_state
-from gpen_ui.weights.files import reason_of, sha256_of, shown
+from gpen_ui.weights.files import sha256_of
 from gpen_ui.weights.recognise import recognise_config
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from gpen_ui.catalog import ModelSpec, all_models
-from gpen_ui.errors import CheckpointError
+from gpen_ui.errors import CheckpointError, reason_of
+from gpen_ui.paths import shown
 from gpen_ui.weights.containers import read_state
-from gpen_ui.weights.files import PART_SUFFIX, copy_into_place, reason_of, sha256_of, shown
+from gpen_ui.weights.files import PART_SUFFIX, copy_into_place, sha256_of
 from gpen_ui.weights.find import CHECKPOINT_SUFFIXES, model_path
 from gpen_ui.weights.load import check_sha256, load_network
 from gpen_ui.weights.recognise import is_published, kind_of
