@@ -3,7 +3,7 @@
 #
 # The first start makes .venv beside this file and installs everything into it. Two small files inside .venv keep the
 # books: `gpen-ui-installed` is written when all is installed and says from which requirements; `gpen-ui-installing`
-# holds the number of the process that is at it. Whatever is killed in between leaves the second without the first, and
+# holds the numbers of the processes that are at it. Whatever is killed in between leaves the second without the first, and
 # the next start begins anew. Works with the bash 3.2 of macOS.
 set -euo pipefail
 
@@ -49,7 +49,7 @@ state() { # files...
 }
 
 is_installed() {
-  [ -f "$installed" ] && [ -x "$python" ] \
+  [ -f "$installed" ] && [ ! -e "$installing" ] && [ -x "$python" ] \
     && [ "$(cat "$installed")" = "$(state requirements.txt pyproject.toml 2>/dev/null)" ]
 }
 
@@ -78,21 +78,24 @@ install() {
   say "Installed." "安装完成。"
 }
 
+# Also a pip that outlived its run.sh counts: it would write into the new environment.
 refuse_second_install() {
   local owner
-  owner="$(cat "$installing" 2>/dev/null || true)"
-  if [ -n "$owner" ] && [ "$owner" != $$ ] && kill -0 "$owner" 2>/dev/null && is_run_sh "$owner"; then
-    say "Another start (process $owner) is installing at the moment. Wait until it is done, then start again." \
-      "另一个启动（进程 $owner）正在安装。请等它完成后再启动。"
-    exit 1
-  fi
+  for owner in $(cat "$installing" 2>/dev/null); do
+    if [ "$owner" != $$ ] && is_ours "$owner"; then
+      say "Another start (process $owner) is installing at the moment. Wait until it is done, then start again." \
+        "另一个启动（进程 $owner）正在安装。请等它完成后再启动。"
+      exit 1
+    fi
+  done
 }
 
-is_run_sh() { # process number; after a restart of the machine the number may be somebody else's
+is_ours() { # process number; after a restart of the machine the number may be somebody else's
+  kill -0 "$1" 2>/dev/null || return 1
   if [ -r "/proc/$1/cmdline" ]; then
-    tr '\0' ' ' <"/proc/$1/cmdline" | grep -q 'run\.sh'
+    tr '\0' ' ' <"/proc/$1/cmdline" | grep -qE 'run\.sh| -m pip '
   else
-    ps -p "$1" -o args= 2>/dev/null | grep -q 'run\.sh'
+    ps -p "$1" -o args= 2>/dev/null | grep -qE 'run\.sh| -m pip '
   fi
 }
 
@@ -152,7 +155,9 @@ install_packages() {
 }
 
 pip_install() {
-  "$python" -m pip --disable-pip-version-check --no-input install "$@" >&2
+  # the shell in between writes its number into the books and then becomes pip
+  sh -c 'echo $$ >>"$1"; shift; exec "$@"' sh "$installing" \
+    "$python" -m pip --disable-pip-version-check --no-input install "$@" >&2
 }
 
 # PyTorch comes in builds for different drivers; the wrong one works, but never touches the card.
@@ -263,9 +268,11 @@ PYTHON
 # Lint, format, types, then the tests; all of them run, any failure is the exit code.
 run_tests() { # arguments of pytest...
   if ! is_installed_dev; then
-    rm -f "$installed_dev"
+    refuse_second_install
+    echo $$ >"$installing"
     pip_install -r "$checkout/requirements-dev.txt"
     state requirements-dev.txt | write_whole "$installed_dev"
+    rm -f "$installing"
   fi
   if ! find_chromium; then
     say "Chromium is missing, so the tests of the page are skipped. Debian: sudo apt install chromium; elsewhere: .venv/bin/python -m playwright install chromium" \

@@ -15,6 +15,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent.parent
 TOOLS = (
     "bash",
+    "sh",
     "env",
     "dirname",
     "cat",
@@ -272,6 +273,14 @@ def test_an_installation_killed_at_any_moment_is_repaired_by_the_next_start(mach
     assert machine.installs() == []
 
 
+def test_an_installation_of_the_test_tools_that_was_killed_is_repaired(machine: Machine):
+    machine.run()
+    assert machine.run("test", STANDIN_KILL="requirements-dev.txt").returncode in (-9, 137)
+    ran = machine.run()
+    assert ran.returncode == 0
+    assert "interrupted" in ran.stderr
+
+
 @pytest.mark.parametrize("leftovers", [[], ["bin/"], ["bin/", "bin/python"], ["pyvenv.cfg"]])
 def test_a_half_made_environment_is_made_anew(machine: Machine, leftovers: list[str]):
     venv = machine.checkout / ".venv"
@@ -336,6 +345,30 @@ def test_a_second_start_during_the_installation_waits_for_no_one_and_breaks_noth
     finally:
         os.killpg(first.pid, 9)
         first.wait()
+
+
+def test_a_pip_that_outlived_its_killed_start_is_waited_for(machine: Machine, tmp_path: Path):
+    """Made anew under its hands, the environment would be a mixture of two installations."""
+    busy = tmp_path / "busy"
+    first = subprocess.Popen(
+        [machine.checkout / "run.sh"],
+        env=machine.environment(STANDIN_WAIT=str(busy)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while not busy.exists():
+            assert first.poll() is None
+            time.sleep(0.02)
+        first.kill()
+        first.wait()
+        second = machine.run()
+        assert second.returncode == 1
+        assert "is installing at the moment" in second.stderr
+    finally:
+        os.killpg(first.pid, 9)
+    assert machine.run().returncode == 0
 
 
 # ---- passing on ------------------------------------------------------------------------------------------------------
