@@ -239,6 +239,16 @@ def test_a_file_that_is_cut_off_is_refused_and_named(kind: str, share: float, pr
     assert "halb.jpg is cut off or damaged" in sentence(error)
 
 
+def test_a_jpeg_that_lacks_only_its_end_marker_is_whole():
+    data = encoded(Image.fromarray(scene(200, 160)), "JPEG", quality=90)
+    whole = photo_from_bytes(data).pixels
+    for end in (2, 1):
+        assert np.array_equal(photo_from_bytes(data[:-end]).pixels, whole)
+    for end in (4, 6, 10, 40):
+        with pytest.raises(PhotoReadError):
+            photo_from_bytes(data[:-end])
+
+
 def test_missing_folder_empty_and_text(tmp_path: Path):
     (tmp_path / "leer.png").touch()
     (tmp_path / "brief.jpg").write_text("Dear photo,\n" * 20)

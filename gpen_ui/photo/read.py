@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import stat
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from gpen_ui.paths import shown
 from gpen_ui.photo.colour import to_rgb
 from gpen_ui.photo.exif import upright
 from gpen_ui.photo.kinds import SHOWN_FORMATS, SNIFF_BYTES, can_read, foreign_format, picture_format
+from gpen_ui.photo.mend import without_end_marker
 from gpen_ui.photo.types import Photo, PhotoMetadata
 
 _ORIENTATION = 0x0112
@@ -134,22 +136,40 @@ def _read(stream: IO[bytes], name: str, path: Path | None, max_megapixels: int) 
         if foreign is not None:
             raise PhotoReadError("photo_type", name=name, found=foreign, known=SHOWN_FORMATS)
         raise PhotoReadError("photo_not_image", name=name, known=SHOWN_FORMATS)
+    try:
+        return _decoded(stream, kind, name, path, max_megapixels)
+    except _DamagedError as error:
+        mended = without_end_marker(stream) if kind == "JPEG" and error.header_is_fine else None
+        if mended is None:
+            raise
+    return _decoded(mended, kind, name, path, max_megapixels)
+
+
+class _DamagedError(PhotoReadError):
+    """The decoder gave up; `header_is_fine` says whether our own limit of pixels had been checked by then."""
+
+    header_is_fine = False
+
+
+def _decoded(stream: IO[bytes], kind: str, name: str, path: Path | None, max_megapixels: int) -> Photo:
     stream.seek(0)
+    header_is_fine = False
     try:
         with _OPENERS[kind](stream, "") as image:
             _check_header(image, name, max_megapixels)
+            header_is_fine = True
             image.load()
             return _to_photo(image, kind, path)
     except PhotoError:
         raise
     except MemoryError as error:
         raise PhotoTooLargeError("photo_memory", name=name) from error
-    except OSError as error:
-        if error.errno is not None:  # the disk's error, not the decoder's
-            raise
-        raise PhotoReadError("photo_damaged", name=name) from error
     except Exception as error:  # a broken file can make Pillow raise almost anything; none of it may leave as it is
-        raise PhotoReadError("photo_damaged", name=name) from error
+        if path is not None and isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's error; EINVAL is a broken file's wish to go before its own start
+        damaged = _DamagedError("photo_damaged", name=name)
+        damaged.header_is_fine = header_is_fine
+        raise damaged from error
 
 
 def _check_header(image: ImageFile.ImageFile, name: str, max_megapixels: int) -> None:
