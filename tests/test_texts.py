@@ -10,7 +10,12 @@ import pytest
 from gpen_ui.texts import LANGUAGES, pick_language, say, table
 
 PACKAGE = Path(__file__).resolve().parent.parent / "gpen_ui"
-SAYERS = ("say", "text", "tell")  # functions whose first argument is a key; `tell` only when it looks like one
+SAYERS = (
+    "say",
+    "text",
+    "tell",
+    "speech",
+)  # functions whose first argument is a key; `tell` only when it looks like one
 
 
 def places(text: str) -> set[str]:

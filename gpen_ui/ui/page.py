@@ -21,19 +21,19 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
     speech = Speech(language)
     settings = service.settings
     with gr.Blocks(
-        title=speech("title"), analytics_enabled=False, delete_cache=(DELETE_EVERY_S, DELETE_AFTER_S)
+        title=speech("page.title"), analytics_enabled=False, delete_cache=(DELETE_EVERY_S, DELETE_AFTER_S)
     ) as blocks:
         page: gr.Blocks = blocks
         gr.HTML(_header(speech, settings.serves_only_this_machine), padding=False, elem_id="header")
         status = gr.HTML(padding=False, elem_id="status")
         with gr.Tabs():
-            with gr.Tab(speech("tab.single"), id="single"):
+            with gr.Tab(speech("page.tab.single"), id="single"):
                 single = tab_single.lay_out(speech)
-            with gr.Tab(speech("tab.batch"), id="batch"):
+            with gr.Tab(speech("page.tab.batch"), id="batch"):
                 batch = tab_batch.lay_out(settings, speech)
-            with gr.Tab(speech("tab.parameters"), id="parameters"):
+            with gr.Tab(speech("page.tab.parameters"), id="parameters"):
                 parameters = tab_parameters.lay_out(speech)
-            with gr.Tab(speech("tab.model"), id="model"):
+            with gr.Tab(speech("page.tab.model"), id="model"):
                 model = tab_model.lay_out(settings, speech)
 
         model_handlers = tab_model.ModelHandlers(model, status, service, speech)
@@ -47,7 +47,7 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         page.load(
             speech.guard(model_handlers.show_when_loaded),
-            outputs=[status, model.card, model.batch_size, model.catalogue, model.download_choice, model.download],
+            outputs=tab_model.shown_by(model, status),
             concurrency_limit=None,
             **quiet,
         )
@@ -63,11 +63,11 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
 def _header(speech: Speech, here: bool) -> str:
     """Title, one line of what the page does, and the way to the other language."""
     other = next(language for language in LANGUAGES if language != speech.language)
-    tagline = speech("tagline" if here else "tagline_server")
+    tagline = speech("page.tagline" if here else "page.tagline_server")
     tag = {"en": "en", "zh": "zh-CN"}[other]
     return (
         '<header><div><h1><span class="mark" aria-hidden="true"></span>'
-        f"{escape(speech('title'))}</h1><p>{escape(tagline)}</p></div>"
+        f"{escape(speech('page.title'))}</h1><p>{escape(tagline)}</p></div>"
         f'<a id="language" href="../language/{other}" lang="{tag}" hreflang="{tag}" '
-        f'title="{escape(speech("other_language.help"))}">{escape(speech("other_language"))}</a></header>'
+        f'title="{escape(speech("page.other_language.help"))}">{escape(speech("page.other_language"))}</a></header>'
     )

@@ -134,29 +134,31 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
 
 def _add_language_routes(app: FastAPI) -> None:
     """`/` leads to the page in the visitor's language; `/language/zh` changes it and remembers that."""
-    from fastapi import Request
-    from fastapi.responses import JSONResponse, RedirectResponse
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, RedirectResponse
 
-    @app.get("/", include_in_schema=False)
+    def spoken(request: Request) -> Language:
+        return chosen_language(request.cookies, request.headers.get("accept-language"))
+
     def start(request: Request) -> RedirectResponse:
-        return RedirectResponse(f"{chosen_language(request.cookies, request.headers.get('accept-language'))}/")
+        return RedirectResponse(f"{spoken(request)}/")
 
-    @app.get("/language/{language}", include_in_schema=False)
-    def change(language: str) -> RedirectResponse:
-        known: Language = next((each for each in LANGUAGES if each == language), "en")
+    def change(request: Request) -> RedirectResponse:
+        known: Language = next((each for each in LANGUAGES if each == request.path_params["language"]), "en")
         answer = RedirectResponse(f"../{known}/", status_code=303)
         answer.set_cookie(LANGUAGE_COOKIE, known, max_age=LANGUAGE_KEPT_S, httponly=True, samesite="lax")
         return answer
 
-    @app.exception_handler(404)
     def not_found(request: Request, error: Exception) -> JSONResponse:
-        language = chosen_language(request.cookies, request.headers.get("accept-language"))
-        return JSONResponse({"detail": say("page.not_found", language)}, status_code=404)
+        return JSONResponse({"detail": say("page.not_found", spoken(request))}, status_code=404)
 
-    @app.exception_handler(500)
     def broken(request: Request, error: Exception) -> JSONResponse:
-        language = chosen_language(request.cookies, request.headers.get("accept-language"))
-        return JSONResponse({"detail": say("page.unexpected", language)}, status_code=500)
+        return JSONResponse({"detail": say("page.unexpected", spoken(request))}, status_code=500)
+
+    app.add_route("/", start)
+    app.add_route("/language/{language}", change)
+    app.add_exception_handler(404, not_found)
+    app.add_exception_handler(500, broken)
 
 
 def chosen_language(cookies: dict[str, str], accept_language: str | None) -> Language:

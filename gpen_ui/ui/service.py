@@ -17,7 +17,7 @@ from gpen_ui.errors import GpenError, Stopped, UsageError
 from gpen_ui.settings import Settings
 
 if TYPE_CHECKING:
-    from gpen_ui.engine import DeviceReport, Restorer
+    from gpen_ui.engine import DeviceInfo, DeviceReport, Restorer
     from gpen_ui.ui.runs import Outcome, Run
 
 log = logging.getLogger(__name__)
@@ -101,6 +101,7 @@ class Service:
         self.turnstile = Turnstile()
         self._asked = Asked(settings.model, settings.device, settings.batch_size)
         self._restorer: Restorer | None = None
+        self.devices: tuple[DeviceInfo, ...] = ()  # filled with the first load
         self._load_error: GpenError | None = None
         self._loaded = threading.Event()
         self._sessions: dict[str, Session] = {}
@@ -112,7 +113,10 @@ class Service:
 
     def _first_load(self) -> None:
         try:
+            from gpen_ui.engine import probe_devices
+
             self._restorer = self._load(self._asked)
+            self.devices = probe_devices()
         except GpenError as error:
             log.error("%s", error)
             self._load_error = error

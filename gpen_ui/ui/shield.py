@@ -109,6 +109,9 @@ class IndexPage:
             if message["type"] == "http.response.start":
                 start = message
                 return
+            if message["type"] != "http.response.body":
+                await send(message)
+                return
             body += message.get("body", b"")
             if not message.get("more_body"):
                 html = in_language(body, HTML_LANGUAGE[language])

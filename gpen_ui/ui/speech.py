@@ -19,36 +19,36 @@ log = logging.getLogger(__name__)
 
 
 class Speech:
-    """Speaks one language. `speech("stop")` is the text `page.stop`."""
+    """Speaks one language. `speech("page.stop")` is the text `page.stop`."""
 
     def __init__(self, language: Language) -> None:
         self.language = language
 
     def __call__(self, key: str, **values: object) -> str:
-        return say(f"page.{key}", self.language, **values)
+        return say(key, self.language, **values)
 
     def duration(self, seconds: float) -> str:
         """A length of time, rounded as people say it."""
         whole = max(0, round(seconds))
         if whole < 60:
-            return self("duration.seconds", seconds=whole)
+            return self("page.duration.seconds", seconds=whole)
         if whole < 3600:
-            return self("duration.minutes", minutes=whole // 60, seconds=whole % 60)
-        return self("duration.hours", hours=whole // 3600, minutes=whole % 3600 // 60)
+            return self("page.duration.minutes", minutes=whole // 60, seconds=whole % 60)
+        return self("page.duration.hours", hours=whole // 3600, minutes=whole % 3600 // 60)
 
     def sentence(self, error: BaseException) -> str:
         """What a user reads about an error; one that is not ours says no more than that it happened."""
-        return error.sentence(self.language) if isinstance(error, GpenError) else self("unexpected")
+        return error.sentence(self.language) if isinstance(error, GpenError) else self("page.unexpected")
 
     def toast(self, error: BaseException) -> gr.Error:
         """The error for Gradio, which takes its message for HTML."""
-        return gr.Error(html.escape(self.sentence(error)), title=self("error_title"), print_exception=False)
+        return gr.Error(html.escape(self.sentence(error)), title=self("page.error_title"), print_exception=False)
 
     def inform(self, text: str) -> None:
-        gr.Info(html.escape(text), title=self("info_title"))
+        gr.Info(html.escape(text), title=self("page.info_title"))
 
     def warn(self, text: str) -> None:
-        gr.Warning(html.escape(text), title=self("warning_title"))
+        gr.Warning(html.escape(text), title=self("page.warning_title"))
 
     @contextmanager
     def toasts(self) -> Iterator[None]:

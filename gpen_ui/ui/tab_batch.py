@@ -42,33 +42,33 @@ def lay_out(settings: Settings, speech: Speech) -> BatchTab:
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=2, min_width=280):
             files = gr.File(
-                label=speech("batch.files"),
+                label=speech("page.batch.files"),
                 file_count="multiple",
                 file_types=["image"],
                 height=180,
                 elem_id="batch-files",
             )
             folder = gr.Textbox(
-                label=speech("batch.folder" if here else "batch.folder_server"),
-                info=speech("batch.folder.help", folders=named(readable), suffix=settings.suffix),
+                label=speech("page.batch.folder" if here else "page.batch.folder_server"),
+                info=speech("page.batch.folder.help", folders=named(readable), suffix=settings.suffix),
                 visible=bool(readable),
                 elem_id="batch-folder",
             )
             subfolders = gr.Checkbox(
-                label=speech("batch.subfolders"), value=True, visible=bool(readable), elem_id="batch-subfolders"
+                label=speech("page.batch.subfolders"), value=True, visible=bool(readable), elem_id="batch-subfolders"
             )
             output = gr.Textbox(
                 value=str(settings.outputs_folder) if here else "",
-                label=speech("batch.output"),
-                info=speech("batch.output.help"),
+                label=speech("page.batch.output"),
+                info=speech("page.batch.output.help"),
                 elem_id="batch-output",
             )
-            start = gr.Button(speech("batch.start"), variant="primary", size="lg", elem_id="batch-start")
-            stop = gr.Button(speech("stop"), variant="stop", size="lg", visible=False, elem_id="batch-stop")
+            start = gr.Button(speech("page.batch.start"), variant="primary", size="lg", elem_id="batch-start")
+            stop = gr.Button(speech("page.stop"), variant="stop", size="lg", visible=False, elem_id="batch-stop")
         with gr.Column(scale=5, min_width=280):
             progress = gr.HTML(padding=False, elem_id="batch-progress")
             saved_to = gr.HTML(padding=False)
-            table = gr.HTML(views.empty(speech("batch.empty")), padding=False, elem_id="batch-table")
+            table = gr.HTML(views.empty(speech("page.batch.empty")), padding=False, elem_id="batch-table")
     return BatchTab(files, folder, subfolders, output, start, stop, progress, saved_to, table)
 
 
@@ -81,7 +81,7 @@ class BatchHandlers:
         self.speech = speech
 
     def show_stop(self) -> tuple[Any, Any]:
-        return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("stop"))
+        return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("page.stop"))
 
     def show_start(self) -> tuple[Any, Any]:
         return gr.update(visible=True), gr.update(visible=False)
@@ -90,7 +90,7 @@ class BatchHandlers:
         run = self.service.session(request.session_hash).batch
         if run is not None:
             run.stop.set()
-        return gr.update(value=self.speech("stopping"), interactive=False)
+        return gr.update(value=self.speech("page.stopping"), interactive=False)
 
     def start(
         self,

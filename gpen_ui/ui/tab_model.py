@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
@@ -17,6 +17,9 @@ from gpen_ui.ui import views
 from gpen_ui.ui.folders import checkpoint_file, named
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech
+
+if TYPE_CHECKING:
+    from gpen_ui.engine import DeviceInfo
 
 TICK_S = 0.4
 EVERYTHING = "*"  # the choice that downloads all that is missing
@@ -55,19 +58,20 @@ def whole_number(value: Any) -> int:
     return number
 
 
-def device_choices(settings: Settings, speech: Speech) -> list[tuple[str, str]]:
-    """Automatic, CUDA and CPU always; further cards and kinds of accelerators where there are any."""
-    import torch
+def device_choices(settings: Settings, devices: Sequence[DeviceInfo], speech: Speech) -> list[tuple[str, str]]:
+    """Automatic, CUDA and CPU always; further cards and other accelerators that work.
 
-    choices = [(speech(f"model.device.{name}"), name) for name in ("auto", "cuda", "cpu")]
-    names = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        names.append("mps")
-    if torch.xpu.is_available():
-        names.append("xpu")
-    if settings.device not in ("auto", "cuda", "cpu", *names):
-        names.append(settings.device)
-    return choices + [(name, name) for name in names if name != "cuda:0" or torch.cuda.device_count() > 1]
+    Args:
+        devices: as the engine found them; empty while it is loading.
+    """
+    working = {info.device: info.name for info in devices if info.trouble is None and info.device != "cpu"}
+    if sum(device.startswith("cuda") for device in working) == 1:  # "cuda" names it already
+        working = {device: name for device, name in working.items() if not device.startswith("cuda")}
+    choices = [(speech(f"page.model.device.{name}"), name) for name in ("auto", "cuda", "cpu")]
+    choices += [(f"{name} ({device})", device) for device, name in working.items()]
+    if settings.device not in {device for _, device in choices}:
+        choices.append((settings.device, settings.device))
+    return choices
 
 
 def model_choices(speech: Speech) -> list[tuple[str, str]]:
@@ -79,24 +83,26 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=3, min_width=280):
             device = gr.Dropdown(
-                device_choices(settings, speech),
+                device_choices(settings, (), speech),
                 value=settings.device,
-                label=speech("model.device"),
-                info=speech("model.device.help"),
+                label=speech("page.model.device"),
+                info=speech("page.model.device.help"),
                 filterable=False,
                 elem_id="model-device",
             )
             model = gr.Dropdown(
                 model_choices(speech),
                 value=settings.model if settings.model in known else restoration_models()[0].name,
-                label=speech("model.model"),
+                label=speech("page.model.model"),
                 filterable=False,
                 elem_id="model-model",
             )
             path = gr.Textbox(
                 value="" if settings.model in known else settings.model,
-                label=speech("model.path"),
-                info=speech("model.path.help", folders=named((settings.models_folder, *settings.readable_folders))),
+                label=speech("page.model.path"),
+                info=speech(
+                    "page.model.path.help", folders=named((settings.models_folder, *settings.readable_folders))
+                ),
                 elem_id="model-path",
             )
             batch_size = gr.Number(
@@ -105,33 +111,35 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
                 minimum=1,
                 maximum=BATCH_SIZE_MOST,
                 step=1,
-                label=speech("model.batch_size"),
-                info=speech("model.batch_size.help"),
+                label=speech("page.model.batch_size"),
+                info=speech("page.model.batch_size.help"),
                 elem_id="model-batch-size",
             )
             output_format = gr.Radio(
-                [(speech(f"model.format.{name}"), name) for name in OUTPUT_FORMATS],
+                [(speech(f"page.model.format.{name}"), name) for name in OUTPUT_FORMATS],
                 value=settings.output_format,
-                label=speech("model.format"),
-                info=speech("model.format.help"),
+                label=speech("page.model.format"),
+                info=speech("page.model.format.help"),
                 elem_id="model-format",
             )
-            reload = gr.Button(speech("model.reload"), variant="primary", size="lg", elem_id="model-reload")
+            reload = gr.Button(speech("page.model.reload"), variant="primary", size="lg", elem_id="model-reload")
         with gr.Column(scale=4, min_width=280):
             card = gr.HTML(padding=False, elem_id="model-card")
             with gr.Row(equal_height=True):
                 download_choice = gr.Dropdown(
-                    label=speech("model.download_choice"),
-                    info=speech("model.download_choice.help", folder=settings.models_folder),
+                    label=speech("page.model.download_choice"),
+                    info=speech("page.model.download_choice.help", folder=settings.models_folder),
                     filterable=False,
                     scale=3,
                     elem_id="model-download-choice",
                 )
             with gr.Row():
-                download = gr.Button(speech("model.download"), elem_id="model-download")
-                download_stop = gr.Button(speech("stop"), variant="stop", visible=False, elem_id="model-download-stop")
+                download = gr.Button(speech("page.model.download"), elem_id="model-download")
+                download_stop = gr.Button(
+                    speech("page.stop"), variant="stop", visible=False, elem_id="model-download-stop"
+                )
             download_progress = gr.HTML(padding=False, elem_id="model-download-progress")
-    gr.HTML(f"<h3>{speech('model.catalogue')}</h3>", padding=False)
+    gr.HTML(f"<h3>{speech('page.model.catalogue')}</h3>", padding=False)
     catalogue = gr.HTML(padding=False, elem_id="model-catalogue")
     return ModelTab(
         device, model, path, batch_size, output_format, reload, card, download_choice, download, download_stop,
@@ -153,11 +161,12 @@ class ModelHandlers:
         service = self.service
         restorer = service.restorer
         on_cpu = restorer is not None and restorer.device_report.device == "cpu"
-        batch_help = self.speech("model.batch_size.cpu" if on_cpu else "model.batch_size.help")
+        batch_help = self.speech("page.model.batch_size.cpu" if on_cpu else "page.model.batch_size.help")
         card = views.device_card(restorer, service.load_error, self._licence(), self.speech)
         return {
             self.status: views.status_line(restorer, service.is_loading, self.speech),
             self.tab.card: card,
+            self.tab.device: gr.update(choices=device_choices(service.settings, service.devices, self.speech)),
             self.tab.batch_size: gr.update(info=batch_help),
             **self._catalogue(),
         }
@@ -178,14 +187,14 @@ class ModelHandlers:
         try:
             wanted = checkpoint_file(path, self.service.settings) if path.strip() else model_spec(model).name
             size = whole_number(batch_size)
-            yield {self.tab.card: views.waiting(self.speech("model.reloading"))}
+            yield {self.tab.card: views.waiting(self.speech("page.model.reloading"))}
             report = self.service.reload(wanted, device, size)
         except GpenError:
             yield self.show()
             raise
         restorer = self.service.restorer
         name = restorer.model_name if restorer else str(wanted)
-        self.speech.inform(self.speech("model.reloaded", model=name, device=report.name))
+        self.speech.inform(self.speech("page.model.reloaded", model=name, device=report.name))
         yield self.show()
 
     def download(self, request: gr.Request, choice: str | None) -> Iterator[dict[Component, Any]]:
@@ -196,7 +205,7 @@ class ModelHandlers:
         """
         specs = [model_spec(choice)] if choice and choice != EVERYTHING else self._missing()
         if not specs:
-            self.speech.inform(self.speech("model.download.nothing"))
+            self.speech.inform(self.speech("page.model.download.nothing"))
             yield self.show()
             return
         session = self.service.session(request.session_hash)
@@ -206,10 +215,10 @@ class ModelHandlers:
         while not work.finished.wait(TICK_S):
             yield {self.tab.download_progress: work.view(self.speech)}
         if isinstance(work.error, Stopped):
-            said = views.hint(self.speech("model.download.stopped"))
+            said = views.hint(self.speech("page.model.download.stopped"))
         elif work.error is None:
             titles = ", ".join(spec.title(self.speech.language) for spec in specs)
-            said = views.hint(self.speech("model.download.finished", models=titles))
+            said = views.hint(self.speech("page.model.download.finished", models=titles))
         else:
             said = ""
         yield {self.tab.download_progress: said, **self._catalogue()}
@@ -237,7 +246,7 @@ class ModelHandlers:
     def _catalogue(self) -> dict[Component, Any]:
         states = self._states()
         choices = [(spec.title(self.speech.language), spec.name) for spec in self._missing()]
-        everything = [(self.speech("model.download_choice.all"), EVERYTHING)] if len(choices) > 1 else []
+        everything = [(self.speech("page.model.download_choice.all"), EVERYTHING)] if len(choices) > 1 else []
         value = choices[0][1] if choices else None
         return {
             self.tab.catalogue: views.catalogue(states, self.speech),
@@ -250,7 +259,7 @@ class ModelHandlers:
         if restorer is None:
             return ""
         spec = all_models().get(restorer.model_name)
-        return spec.licence_note(self.speech.language) if spec else self.speech("model.now.own_file")
+        return spec.licence_note(self.speech.language) if spec else self.speech("page.model.now.own_file")
 
 
 class Download(threading.Thread):
@@ -284,21 +293,26 @@ class Download(threading.Thread):
         """A bar for the file that comes in now."""
         model, done = self._now.title(speech.language), views.bytes_text(self._done_bytes)
         if not self._host:
-            return views.waiting(speech("model.download.starting", model=model))
+            return views.waiting(speech("page.model.download.starting", model=model))
         said = {"model": model, "done": done, "host": self._host}
         if not self._total_bytes:
-            return views.waiting(speech("model.download.progress_unknown", **said))
-        text = speech("model.download.progress", total=views.bytes_text(self._total_bytes), **said)
+            return views.waiting(speech("page.model.download.progress_unknown", **said))
+        text = speech("page.model.download.progress", total=views.bytes_text(self._total_bytes), **said)
         return views.share_done(min(1.0, self._done_bytes / self._total_bytes), text)
 
     def _note(self, done_bytes: int, total_bytes: int | None, host: str) -> None:
         self._done_bytes, self._total_bytes, self._host = done_bytes, total_bytes, host
 
 
+def shown_by(tab: ModelTab, status: gr.HTML) -> list[Component]:
+    """What `ModelHandlers.show` changes."""
+    return [status, tab.card, tab.device, tab.batch_size, tab.catalogue, tab.download_choice, tab.download]
+
+
 def wire(tab: ModelTab, status: gr.HTML, handlers: ModelHandlers) -> None:
     guard = handlers.speech.guard
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    shown = [status, tab.card, tab.batch_size, tab.catalogue, tab.download_choice, tab.download]
+    shown = shown_by(tab, status)
     tab.reload.click(
         guard(handlers.reload),
         inputs=[tab.device, tab.model, tab.path, tab.batch_size],

@@ -27,17 +27,17 @@ class ParametersTab:
 
 
 def lay_out(speech: Speech) -> ParametersTab:
-    gr.HTML(views.hint(speech("parameters.intro")), padding=False)
+    gr.HTML(views.hint(speech("page.parameters.intro")), padding=False)
     with gr.Row(elem_classes="presets"):
         presets = {
             name: gr.Button(say(f"preset.{name}", speech.language), elem_id=f"preset-{name}") for name in preset_names()
         }
-        reset = gr.Button(speech("parameters.reset"), elem_id="reset")
+        reset = gr.Button(speech("page.parameters.reset"), elem_id="reset")
     controls: dict[str, Component] = {}
     with gr.Row():
         for group in GROUPS:
             with gr.Column(min_width=280), gr.Group():
-                gr.HTML(f'<h3 class="group-title">{speech(f"parameters.{group}")}</h3>', padding=False)
+                gr.HTML(f'<h3 class="group-title">{speech(f"page.parameters.{group}")}</h3>', padding=False)
                 for spec in option_specs():
                     if spec.acts_on == group:
                         controls[spec.name] = _control(spec, speech)
@@ -50,11 +50,11 @@ def wire(tab: ParametersTab, batch_size: Component, speech: Speech) -> None:
     def apply(name: str) -> list[Any]:
         preset = load_preset(name)
         title = say(f"preset.{name}", speech.language)
-        speech.inform(speech("parameters.preset_set", preset=title, batch_size=preset.batch_size))
+        speech.inform(speech("page.parameters.preset_set", preset=title, batch_size=preset.batch_size))
         return [*control_values(parse_options(preset.options)), preset.batch_size]
 
     def reset() -> list[Any]:
-        speech.inform(speech("parameters.reset_done"))
+        speech.inform(speech("page.parameters.reset_done"))
         return control_values(RestoreOptions())
 
     for name, button in tab.presets.items():
@@ -123,6 +123,6 @@ def _control(spec: OptionSpec, speech: Speech) -> Component:
         choices = [(spec.choice_title(value, language), value) for value in spec.choices]
         return gr.Radio(choices, value=spec.default, info=spec.help(language), **common)
     ends = {end: say(f"option.{spec.name}.{end}", language) for end in ("low", "high")}
-    info = speech("parameters.ends", help=spec.help(language), **ends)
+    info = speech("page.parameters.ends", help=spec.help(language), **ends)
     step = 1 if spec.kind == "int" else 0.01
     return gr.Slider(spec.low or 0, spec.high or 0, value=spec.default, step=step, info=info, **common)

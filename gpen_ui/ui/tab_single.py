@@ -54,24 +54,26 @@ def lay_out(speech: Speech) -> SingleTab:
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=2, min_width=280):
             files = gr.File(
-                label=speech("single.files"),
+                label=speech("page.single.files"),
                 file_count="multiple",
                 file_types=["image"],
                 height=220,
                 elem_id="single-files",
             )
-            start = gr.Button(speech("single.start"), variant="primary", size="lg", elem_id="single-start")
-            stop = gr.Button(speech("stop"), variant="stop", size="lg", visible=False, elem_id="single-stop")
-            sample = gr.Button(speech("single.sample"), visible=sample_photo().is_file(), elem_id="single-sample")
+            start = gr.Button(speech("page.single.start"), variant="primary", size="lg", elem_id="single-start")
+            stop = gr.Button(speech("page.stop"), variant="stop", size="lg", visible=False, elem_id="single-stop")
+            sample = gr.Button(speech("page.single.sample"), visible=sample_photo().is_file(), elem_id="single-sample")
             settings = gr.HTML(padding=False, elem_id="single-settings")
         with gr.Column(scale=5, min_width=280):
             progress = gr.HTML(padding=False, elem_id="single-progress")
             failures = gr.HTML(padding=False, elem_id="single-failures")
             empty = gr.HTML(
-                views.empty(speech("single.empty"), speech("single.empty.more")), padding=False, elem_id="single-empty"
+                views.empty(speech("page.single.empty"), speech("page.single.empty.more")),
+                padding=False,
+                elem_id="single-empty",
             )
             compare = gr.ImageSlider(
-                label=speech("single.compare"),
+                label=speech("page.single.compare"),
                 type="filepath",
                 interactive=False,
                 visible=False,
@@ -79,10 +81,10 @@ def lay_out(speech: Speech) -> SingleTab:
                 buttons=["fullscreen"],
                 elem_id="single-compare",
             )
-            compare_help = gr.HTML(views.hint(speech("single.compare.help")), padding=False, visible=False)
-            gallery_help = gr.HTML(views.hint(speech("single.gallery")), padding=False, visible=False)
+            compare_help = gr.HTML(views.hint(speech("page.single.compare.help")), padding=False, visible=False)
+            gallery_help = gr.HTML(views.hint(speech("page.single.gallery")), padding=False, visible=False)
             gallery = gr.Gallery(
-                label=speech("single.gallery"),
+                label=speech("page.single.gallery"),
                 show_label=False,
                 visible=False,
                 allow_preview=False,
@@ -94,10 +96,10 @@ def lay_out(speech: Speech) -> SingleTab:
             facts = gr.HTML(padding=False, elem_id="single-facts")
             with gr.Row():
                 download_one = gr.DownloadButton(
-                    speech("single.download_one"), visible=False, variant="primary", elem_id="single-download"
+                    speech("page.single.download_one"), visible=False, variant="primary", elem_id="single-download"
                 )
                 download_all = gr.DownloadButton(
-                    speech("single.download_all"), visible=False, elem_id="single-download-all"
+                    speech("page.single.download_all"), visible=False, elem_id="single-download-all"
                 )
     return SingleTab(
         files, start, stop, sample, settings, progress, empty, compare, compare_help, gallery_help, gallery, facts,
@@ -114,7 +116,9 @@ class SingleHandlers:
         self.speech = speech
 
     def settings_text(self, *option_values: Any) -> str:
-        return views.hint(self.speech("single.settings", settings=in_words(options_from(option_values), self.speech)))
+        return views.hint(
+            self.speech("page.single.settings", settings=in_words(options_from(option_values), self.speech))
+        )
 
     def load_sample(self, request: gr.Request) -> list[str]:
         """A copy of the sample photo, as if it had been uploaded."""
@@ -122,7 +126,7 @@ class SingleHandlers:
         return [str(shutil.copy(sample_photo(), folder / sample_photo().name))]
 
     def show_stop(self) -> tuple[Any, Any]:
-        return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("stop"))
+        return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("page.stop"))
 
     def show_start(self) -> tuple[Any, Any]:
         return gr.update(visible=True), gr.update(visible=False)
@@ -131,7 +135,7 @@ class SingleHandlers:
         run = self.service.session(request.session_hash).single
         if run is not None:
             run.stop.set()
-        return gr.update(value=self.speech("stopping"), interactive=False)
+        return gr.update(value=self.speech("page.stopping"), interactive=False)
 
     def enhance(
         self, request: gr.Request, paths: list[str] | None, batch_size: Any, output_format: Any, *option_values: Any
@@ -192,7 +196,7 @@ class SingleHandlers:
             tab.empty, tab.compare, tab.compare_help, tab.gallery_help, tab.gallery, tab.download_one, tab.download_all,
         )  # fmt: skip
         update: dict[Component, Any] = {component: gr.update(visible=False) for component in hidden}
-        update |= {tab.progress: views.waiting(self.speech("progress.waiting")), tab.facts: "", tab.failures: ""}
+        update |= {tab.progress: views.waiting(self.speech("page.progress.waiting")), tab.facts: "", tab.failures: ""}
         return update
 
     def _arrived(self, outcomes: Sequence[Outcome], session: Session) -> dict[Component, Any]:

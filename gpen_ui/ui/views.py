@@ -25,15 +25,15 @@ def progress(run: Run, speech: Speech) -> str:
     if run.finished.is_set():
         return _summary(run, speech)
     if run.is_waiting:
-        return _bar(None, speech("progress.waiting"))
+        return _bar(None, speech("page.progress.waiting"))
     if run.stop.is_set():
-        return _bar(run.done_count / run.total, speech("progress.stopping", done=run.done_count, total=run.total))
+        return _bar(run.done_count / run.total, speech("page.progress.stopping", done=run.done_count, total=run.total))
     if run.left_s is None:
-        key = "progress.one" if run.total == 1 else "progress.first"
+        key = "page.progress.one" if run.total == 1 else "page.progress.first"
         return _bar(None, speech(key, total=run.total, elapsed=speech.duration(run.elapsed_s)))
     left = speech.duration(run.left_s)
     share = run.done_count / run.total
-    return _bar(share, speech("progress.some", done=run.done_count, total=run.total, left=left))
+    return _bar(share, speech("page.progress.some", done=run.done_count, total=run.total, left=left))
 
 
 def waiting(text: str) -> str:
@@ -62,11 +62,11 @@ def _summary(run: Run, speech: Speech) -> str:
     good = run.done_count - run.failed_count
     values = {"done": good, "total": run.total, "failed": run.failed_count, "elapsed": speech.duration(run.took_s)}
     if run.stop.is_set() and run.done_count < run.total:
-        key, kind = "progress.stopped", "stopped"
+        key, kind = "page.progress.stopped", "stopped"
     elif run.failed_count:
-        key, kind = "progress.done_failed", "some-failed"
+        key, kind = "page.progress.done_failed", "some-failed"
     else:
-        key, kind = "progress.done", "all-done"
+        key, kind = "page.progress.done", "all-done"
     return f'<div class="run {kind}"><p role="status">{escape(speech(key, **values))}</p></div>'
 
 
@@ -80,7 +80,7 @@ def failures(outcomes: Sequence[Outcome], speech: Speech) -> str:
         for outcome in failed
         if outcome.error is not None
     )
-    return f'<div class="failures"><h3>{escape(speech("single.failed"))}</h3><ul>{items}</ul></div>'
+    return f'<div class="failures"><h3>{escape(speech("page.single.failed"))}</h3><ul>{items}</ul></div>'
 
 
 def facts(outcome: Outcome, speech: Speech, *, shows_paths: bool) -> str:
@@ -92,66 +92,68 @@ def facts(outcome: Outcome, speech: Speech, *, shows_paths: bool) -> str:
     rows = [("photo", outcome.name)]
     if outcome.before_wh and outcome.after_wh:
         before, after = ("×".join(map(str, size)) for size in (outcome.before_wh, outcome.after_wh))
-        rows.append(("size", speech("fact.size.value", before=before, after=after)))
+        rows.append(("size", speech("page.fact.size.value", before=before, after=after)))
     rows.append(("faces", faces_text(outcome, speech)))
-    pairs = [(speech(f"fact.{key}"), value) for key, value in rows]
-    pairs += [(speech("fact.face_left", number=number), why.sentence(speech.language)) for number, why in outcome.left]
-    pairs.append((speech("fact.seconds"), f"{outcome.seconds:.1f} s"))
-    pairs.append((speech("fact.device"), outcome.device))
+    pairs = [(speech(f"page.fact.{key}"), value) for key, value in rows]
+    pairs += [
+        (speech("page.fact.face_left", number=number), why.sentence(speech.language)) for number, why in outcome.left
+    ]
+    pairs.append((speech("page.fact.seconds"), f"{outcome.seconds:.1f} s"))
+    pairs.append((speech("page.fact.device"), outcome.device))
     if outcome.saved is not None:
-        pairs.append((speech("fact.saved"), str(outcome.saved) if shows_paths else outcome.saved.name))
-    notes = [(speech("fact.note"), note.sentence(speech.language)) for note in outcome.notes]
+        pairs.append((speech("page.fact.saved"), str(outcome.saved) if shows_paths else outcome.saved.name))
+    notes = [(speech("page.fact.note"), note.sentence(speech.language)) for note in outcome.notes]
     return _definitions(pairs, notes)
 
 
 def faces_text(outcome: Outcome, speech: Speech) -> str:
-    return speech("fact.faces.value", found=outcome.faces_found, restored=outcome.faces_restored)
+    return speech("page.fact.faces.value", found=outcome.faces_found, restored=outcome.faces_restored)
 
 
 def outcome_table(outcomes: Sequence[Outcome], speech: Speech) -> str:
     """The outcomes of a batch, newest first; all failures, and the newest of the others."""
     if not outcomes:
-        return empty(speech("batch.empty"))
+        return empty(speech("page.batch.empty"))
     oldest_shown = len(outcomes) - NEWEST_ROWS
     shown = [outcome for place, outcome in enumerate(outcomes) if outcome.error is not None or place >= oldest_shown]
-    columns = [speech(f"batch.column.{name}") for name in ("state", "photo", "faces", "seconds", "result")]
+    columns = [speech(f"page.batch.column.{name}") for name in ("state", "photo", "faces", "seconds", "result")]
     rows = [_outcome_row(outcome, speech) for outcome in reversed(shown)]
     hidden = len(outcomes) - len(shown)
-    more = f"<p>{escape(speech('batch.hidden_rows', count=hidden))}</p>" if hidden else ""
+    more = f"<p>{escape(speech('page.batch.hidden_rows', count=hidden))}</p>" if hidden else ""
     return _table(columns, rows) + more
 
 
 def _outcome_row(outcome: Outcome, speech: Speech) -> tuple[str, list[str]]:
     if outcome.error is not None:
-        return "failed", [speech("batch.state.failed"), outcome.name, "", "", speech.sentence(outcome.error)]
+        return "failed", [speech("page.batch.state.failed"), outcome.name, "", "", speech.sentence(outcome.error)]
     said = [why.sentence(speech.language) for _, why in outcome.left]
     said += [note.sentence(speech.language) for note in outcome.notes]
     result = " · ".join([outcome.saved.name if outcome.saved else "", *said])
     faces = f"{outcome.faces_restored} / {outcome.faces_found}"
-    return "done", [speech("batch.state.done"), outcome.name, faces, f"{outcome.seconds:.1f} s", result]
+    return "done", [speech("page.batch.state.done"), outcome.name, faces, f"{outcome.seconds:.1f} s", result]
 
 
 def device_card(restorer: Restorer | None, error: BaseException | None, licence: str, speech: Speech) -> str:
     """The model and device in use, and why it is not the one that was asked for."""
-    title = f"<h3>{escape(speech('model.now'))}</h3>"
+    title = f"<h3>{escape(speech('page.model.now'))}</h3>"
     if restorer is None:
-        text = speech.sentence(error) if error else speech("status.loading")
+        text = speech.sentence(error) if error else speech("page.status.loading")
         return f'<div class="card">{title}<p>{escape(text)}</p></div>'
     report = restorer.device_report
-    cuda = speech("model.now.cuda.yes" if report.cuda_available else "model.now.cuda.no")
+    cuda = speech("page.model.now.cuda.yes" if report.cuda_available else "page.model.now.cuda.no")
     pairs = [
-        (speech("model.now.model"), f"{restorer.model_name} ({restorer.size_px} px)"),
-        (speech("model.now.device"), f"{report.name} ({report.device})"),
+        (speech("page.model.now.model"), f"{restorer.model_name} ({restorer.size_px} px)"),
+        (speech("page.model.now.device"), f"{report.name} ({report.device})"),
     ]
     if report.seconds_per_face is not None:
         seconds = f"{report.seconds_per_face:.2f}"
-        pairs.append((speech("model.now.speed"), speech("model.now.speed.value", seconds=seconds)))
-    pairs.append((speech("model.now.cuda"), cuda))
+        pairs.append((speech("page.model.now.speed"), speech("page.model.now.speed.value", seconds=seconds)))
+    pairs.append((speech("page.model.now.cuda"), cuda))
     if report.memory_bytes:
-        pairs.append((speech("model.now.memory"), bytes_text(report.memory_bytes)))
-    pairs.append((speech("model.now.batch_size"), str(restorer.batch_size)))
-    pairs.append((speech("model.now.licence"), licence))
-    why = [(speech("model.now.why"), report.why.sentence(speech.language))] if report.why else []
+        pairs.append((speech("page.model.now.memory"), bytes_text(report.memory_bytes)))
+    pairs.append((speech("page.model.now.batch_size"), str(restorer.batch_size)))
+    pairs.append((speech("page.model.now.licence"), licence))
+    why = [(speech("page.model.now.why"), report.why.sentence(speech.language))] if report.why else []
     return f'<div class="card">{title}{_definitions(pairs, why)}</div>'
 
 
@@ -161,14 +163,14 @@ def catalogue(specs: Iterable[tuple[ModelSpec, str]], speech: Speech) -> str:
     Args:
         specs: each with its state: present, missing, partial or wrong.
     """
-    columns = [speech(f"model.column.{name}") for name in ("model", "state", "size", "licence")]
+    columns = [speech(f"page.model.column.{name}") for name in ("model", "state", "size", "licence")]
     rows = [
         (
             state,
             [
                 spec.title(speech.language),
-                speech(f"model.state.{state}"),
-                bytes_text(spec.bytes) if spec.bytes else speech("model.size.unknown"),
+                speech(f"page.model.state.{state}"),
+                bytes_text(spec.bytes) if spec.bytes else speech("page.model.size.unknown"),
                 spec.licence_note(speech.language),
             ],
         )
@@ -180,9 +182,9 @@ def catalogue(specs: Iterable[tuple[ModelSpec, str]], speech: Speech) -> str:
 def status_line(restorer: Restorer | None, is_loading: bool, speech: Speech) -> str:
     """One line for the top of the page."""
     if restorer is not None:
-        text = speech("status", model=restorer.model_name, device=restorer.device_report.name)
+        text = speech("page.status", model=restorer.model_name, device=restorer.device_report.name)
     else:
-        text = speech("status.loading" if is_loading else "status.none")
+        text = speech("page.status.loading" if is_loading else "page.status.none")
     return f'<p class="status-line" role="status">{escape(text)}</p>'
 
 
@@ -197,7 +199,7 @@ def hint(text: str) -> str:
 
 
 def saved_to(folder: Path, speech: Speech) -> str:
-    return hint(speech("batch.saved_to", folder=folder))
+    return hint(speech("page.batch.saved_to", folder=folder))
 
 
 def bytes_text(count: float) -> str:

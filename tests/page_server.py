@@ -1,0 +1,58 @@
+"""The real page in a process of its own, for tests that need a browser or a socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+START_S = 90
+PROGRAM = """
+import json, sys
+from gpen_ui.settings import load_settings
+from gpen_ui.ui import serve
+serve(load_settings(json.loads(sys.argv[1]), {}), on_ready=lambda url: print(url, flush=True))
+"""
+
+
+@contextmanager
+def running_page(log: Path, **settings: Any) -> Iterator[str]:
+    """Serves the page on 127.0.0.1 and a free port; gives its address and ends it after.
+
+    Args:
+        log: where the server's output goes.
+        settings: as in `Settings`, JSON values.
+    """
+    given = json.dumps({"host": "127.0.0.1", "port": 0, **settings})
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GPEN_UI_", "GRADIO_"))}
+    with log.open("wb") as errors:
+        server = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, given], stdout=subprocess.PIPE, stderr=errors, env=environment
+        )
+        try:
+            yield _address(server, log)
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _address(server: subprocess.Popen[bytes], log: Path) -> str:
+    assert server.stdout is not None
+    watchdog = threading.Timer(START_S, server.kill)
+    watchdog.start()
+    try:
+        line = server.stdout.readline().decode().strip()
+    finally:
+        watchdog.cancel()
+    assert line.startswith("http://127.0.0.1:"), f"the page did not start: {log.read_text(errors='replace')}"
+    return line
