@@ -70,10 +70,15 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Looks at PyTorch, the driver and the optional packages of this machine."""
     build, driver = read_torch_build(), read_driver()
-    findings = [*_about_the_card(build, driver), *_hints(driver)]
+    findings = find_card_problems(build, driver)
     if importlib.util.find_spec("basicsr") is None:
         findings.append(Finding("hint", Note("doctor_no_basicsr")))
     return Diagnosis(build, driver, tuple(findings))
+
+
+def find_card_problems(build: TorchBuild, driver: Driver | None) -> list[Finding]:
+    """What follows from build, driver and cards together, the gravest first."""
+    return [*_about_the_card(build, driver), *_hints(driver)]
 
 
 def read_torch_build() -> TorchBuild:
