@@ -14,14 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from gpen_ui.catalog import ModelSpec
 from gpen_ui.errors import DownloadError, Stopped
-from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.weights import download_model, model_state
 from tests.serving import Habits, Server, running_server
-from tests.test_weights import sentence
+from tests.test_photo_read import sentence
 
 GOOD = bytes(range(256)) * 4000  # 1 MB
 STALL_S = 0.5
@@ -187,7 +185,7 @@ def test_every_source_and_its_reason_is_told_in_both_languages(server: Server, t
     with pytest.raises(DownloadError) as error:
         download_model(spec, tmp_path, stall_s=STALL_S)
     english, chinese = error.value.sentence("en"), error.value.sentence("zh")
-    for part in ("3 sources", "127.0.0.1:9: no connection", "HTTP 404", "not the published file"):
+    for part in ("sources tried: 3", "127.0.0.1:9: no connection", "HTTP 404", "not the published file"):
         assert part in english
     for part in ("3 个来源", "无法连接", "HTTP 404", "不是官方发布的文件"):
         assert part in chinese
@@ -260,15 +258,19 @@ def test_a_part_full_of_rubbish_is_noticed(rubbish: bytes, server: Server, tmp_p
     assert downloaded(spec_for(server.url("/net")), tmp_path) == GOOD
 
 
-def checkpoint(tmp_path: Path, config: GpenConfig) -> bytes:
+def checkpoint(tmp_path: Path, size: int, channel_multiplier: int, narrow: float) -> bytes:
+    import torch  # here, so that the processes that these tests start begin quickly
+
+    from gpen_ui.network import Gpen, GpenConfig
+
     with torch.device("meta"):
-        state = Gpen(config).state_dict()
+        state = Gpen(GpenConfig(size, channel_multiplier, narrow)).state_dict()
     torch.save({key: torch.zeros(value.shape, dtype=torch.half) for key, value in state.items()}, tmp_path / "made")
     return (tmp_path / "made").read_bytes()
 
 
 def test_without_a_known_hash_the_file_must_load_as_the_right_network(server: Server, tmp_path: Path):
-    right, wrong = checkpoint(tmp_path, GpenConfig(256, 1, 0.5)), checkpoint(tmp_path, GpenConfig(64, 1, 1 / 16))
+    right, wrong = checkpoint(tmp_path, 256, 1, 0.5), checkpoint(tmp_path, 64, 1, 1 / 16)
     server.paths["/text"], server.paths["/wrong"] = Habits(GOOD), Habits(wrong)
     server.paths["/right"] = Habits(right, cuts=[len(right) // 2])
     urls = [server.url("/text"), server.url("/wrong")]
@@ -278,7 +280,7 @@ def test_without_a_known_hash_the_file_must_load_as_the_right_network(server: Se
 
 
 def test_without_a_known_hash_parts_of_different_sources_are_never_mixed(server: Server, tmp_path: Path):
-    right = checkpoint(tmp_path, GpenConfig(256, 1, 0.5))
+    right = checkpoint(tmp_path, 256, 1, 0.5)
     server.paths["/a"] = Habits(b"x" * len(right), cuts=[len(right) // 2, 0, 0, 0])
     server.paths["/b"] = Habits(right)
     assert downloaded(spec_for(server.url("/a"), server.url("/b"), data=None), tmp_path / "models") == right

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -273,7 +274,7 @@ def _foreign_errors() -> Iterator[None]:
     except httpx.RemoteProtocolError as error:
         raise SourceProblem("cut", retry=True) from error
     except httpx.ProxyError as error:
-        raise SourceProblem("proxy", str(error)) from error
+        raise SourceProblem("proxy", _words(error)) from error
     except (httpx.ReadError, httpx.WriteError) as error:
         raise SourceProblem("cut", str(error), retry=True) from error
     except httpx.TransportError as error:
@@ -284,4 +285,9 @@ def _foreign_errors() -> Iterator[None]:
         ImportError,
         ValueError,
     ) as error:  # ImportError: a SOCKS proxy's library
-        raise SourceProblem("connect", str(error) or type(error).__name__) from error
+        raise SourceProblem("connect", _words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    """The library's own words without the error's number."""
+    return re.sub(r"^\[Errno [^]]*] ", "", str(error)) or type(error).__name__
