@@ -330,6 +330,20 @@ def test_what_is_not_there_says_how_to_get_it(tmp_path: Path):
     assert "is a folder" in sentence(folder)
 
 
+def test_a_folder_that_may_not_be_entered_or_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(CheckpointError) as error:
+        find_checkpoint("~nobody-of-this-name/net.pth", tmp_path)
+    assert "cannot be read" in sentence(error)
+
+    def denied(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    with pytest.raises(CheckpointError) as error:
+        find_checkpoint(tmp_path / "net.pth", tmp_path)
+    assert "cannot be read: Permission denied" in sentence(error)
+
+
 # --- state and import -------------------------------------------------------------------------------------------
 
 

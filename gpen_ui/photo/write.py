@@ -150,15 +150,12 @@ def _claim(temporary: Path, final: Path) -> bool:
     """Gives the file its name unless the name is taken; both in one step that no other process can come between."""
     try:
         os.link(temporary, final)
+        return True
     except FileExistsError:
         return False
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EMLINK):
-            raise
-    else:
-        return True
-    # No hard links here (exFAT, some network drives): an empty file reserves the name, then it is replaced.
-    try:
+    except OSError:
+        pass  # exFAT and some network drives know no hard links, each with its own error; a true one comes again below
+    try:  # an empty file reserves the name, then it is replaced
         os.close(os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     except FileExistsError:
         return False

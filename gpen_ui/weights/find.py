@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpen_ui.catalog import ModelSpec, all_models, model_spec
-from gpen_ui.errors import CheckpointError
+from gpen_ui.errors import CheckpointError, reason_of
 from gpen_ui.paths import home_folder, shown
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
@@ -35,8 +35,13 @@ def find_checkpoint(model: str | Path, models_folder: Path) -> tuple[Path, Model
     """
     text = str(model)
     spec = all_models().get(text.lower()) if isinstance(model, str) else None
-    if spec is not None:
-        return _present(spec, models_folder), spec
+    try:
+        return (_present(spec, models_folder), spec) if spec is not None else _own_file(text, models_folder)
+    except (OSError, RuntimeError) as error:  # a folder that may not be entered; a home folder that nobody has
+        raise CheckpointError("checkpoint_unreadable", name=shown(text), reason=reason_of(error)) from error
+
+
+def _own_file(text: str, models_folder: Path) -> tuple[Path, ModelSpec | None]:
     path = Path(text).expanduser()
     if path.name == text and not path.exists() and (Path(models_folder) / text).is_file():
         path = Path(models_folder) / text

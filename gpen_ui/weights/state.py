@@ -83,9 +83,9 @@ def import_model(file: Path, models_folder: Path) -> ModelSpec | None:
     file, models_folder = Path(file), Path(models_folder)
     spec = identify(file)
     target = model_path(spec, models_folder) if spec else models_folder / file.name
-    if target.exists() and file.exists() and target.samefile(file):
-        return spec
     try:
+        if target.exists() and target.samefile(file):
+            return spec
         models_folder.mkdir(parents=True, exist_ok=True)
         if target.is_file():
             if sha256_of(target) == sha256_of(file):
