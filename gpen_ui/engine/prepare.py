@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,20 @@ logger = logging.getLogger(__name__)
 Source = str | Path | Photo
 Crop = NDArray[np.float32]
 Read = Callable[[Path], Photo]
+
+
+class Crops(Protocol):
+    """Keeps restored crops, so that other options need no network. Called from several threads; never raises."""
+
+    def get(self, crop: Crop) -> Crop | None:
+        """What the network made of exactly this crop before, or None."""
+        ...
+
+    def put(self, crop: Crop, restored: Crop) -> Crop:
+        """Keeps a crop that the network has just restored, and gives back what `get` will give for it."""
+        ...
+
+
 ALIGNED = 0  # the place of the one crop of an aligned picture
 
 # A face whose square is smaller than this share of the crop loses visible detail when it is pasted back at 1x.
@@ -78,8 +93,11 @@ class Job:
         return crop_face(self.pixels, self.transforms[place], crop_px)
 
 
-def prepare(source: Source, options: RestoreOptions, read: Read, detector: Detector, crop_px: int) -> Job:
-    """Reads a source and finds its faces; an error of the photo ends up in the job."""
+def prepare(
+    source: Source, options: RestoreOptions, read: Read, detector: Detector, crop_px: int, crops: Crops | None = None
+) -> Job:
+    """Reads a source, finds its faces and recalls those that were restored before; an error of the photo ends up in
+    the job."""
     job = Job(source)
     try:
         start = time.perf_counter()
@@ -97,9 +115,20 @@ def prepare(source: Source, options: RestoreOptions, read: Read, detector: Detec
             job.transforms[ALIGNED] = _whole_picture(job.pixels, crop_px)
         else:
             _find_faces(job, options, detector, crop_px)
+        if crops is not None:
+            _recall(job, crops, crop_px)
     except Exception as error:
         job.error = wrapped(error, job.name)
     return job
+
+
+def _recall(job: Job, crops: Crops, crop_px: int) -> None:
+    start = time.perf_counter()
+    for place in job.transforms:
+        known = crops.get(job.crop(place, crop_px))
+        if known is not None:
+            job.restored[place] = known
+    job.clock("align", start)
 
 
 def wrapped(error: Exception, name: str) -> GpenError:

@@ -12,7 +12,7 @@ from types import TracebackType
 from gpen_ui.catalog import model_spec
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, memory_bytes, trial
 from gpen_ui.engine.finish import Masker
-from gpen_ui.engine.prepare import Source
+from gpen_ui.engine.prepare import Crops, Source
 from gpen_ui.engine.results import RestoredPhoto
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.engine.stream import Parts, stream
@@ -107,17 +107,19 @@ class Restorer:
         options: RestoreOptions = DEFAULT_OPTIONS,
         *,
         stop: threading.Event | None = None,
+        crops: Crops | None = None,
     ) -> Iterator[RestoredPhoto]:
         """Restores photos; faces of several photos share batches.
 
         Args:
             sources: paths, or photos in memory; taken one by one as they are needed.
             stop: when set, no new batch is begun; photos that are complete by then are still given back.
+            crops: where restored crops are kept and looked for; None restores every face afresh.
 
         Yields:
             One result for each source, in their order. A photo that fails is a result with `error`.
         """
-        return stream(self._parts, sources, options, stop)
+        return stream(self._parts, sources, options, stop, crops)
 
     def measure(self) -> DeviceReport:
         """Times one face on the device (about a second on a CPU) and keeps the number in `device_report`."""
