@@ -287,6 +287,13 @@ def test_without_a_known_hash_parts_of_different_sources_are_never_mixed(server:
     assert server.requests[-1] == ("/b", None, None)
 
 
+def test_without_a_known_hash_only_named_versions_are_continued(server: Server, tmp_path: Path):
+    right = checkpoint(tmp_path, 256, 1, 0.5)
+    server.paths["/net"] = Habits(right, cuts=[len(right) // 2], etag="")
+    assert downloaded(spec_for(server.url("/net"), data=None), tmp_path / "models") == right
+    assert [request[1] for request in server.requests] == [None, None]
+
+
 def _download_in_a_process(url: str, folder: str) -> None:
     download_model(spec_for(url), Path(folder))
 

@@ -419,6 +419,35 @@ def test_a_changed_copy_may_not_take_a_published_files_name(tmp_path: Path):
     assert not (tmp_path / "models").exists()
 
 
+def test_the_embedded_model_is_never_replaced_by_an_import(tmp_path: Path):
+    embedded, _ = find_checkpoint("gpen-lite-512", tmp_path)
+    before = sha256_of(embedded)
+    (tmp_path / "copy.pth").write_bytes(embedded.read_bytes())
+    assert import_model(tmp_path / "copy.pth", embedded.parent) == model_spec("gpen-lite-512")
+    torch.save(tiny_state(), tmp_path / "gpen-lite-512.pth")
+    with pytest.raises(CheckpointError) as error:
+        import_model(tmp_path / "gpen-lite-512.pth", embedded.parent)
+    assert "has the name of the model gpen-lite-512" in sentence(error)
+    assert sha256_of(embedded) == before
+
+
+def test_an_import_that_fails_leaves_everything_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "mine.pth").write_bytes(b"older")
+    torch.save(tiny_state(), tmp_path / "mine.pth")
+
+    def full(_: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError) as error:
+        import_model(tmp_path / "mine.pth", folder)
+    assert "No space left" in sentence(error)
+    assert [path.name for path in folder.iterdir()] == ["mine.pth"]
+    assert (folder / "mine.pth").read_bytes() == b"older"
+
+
 @pytest.mark.parametrize("content", [b"", b"hello", b"<html></html>"])
 def test_what_is_no_checkpoint_is_not_imported(content: bytes, tmp_path: Path):
     (tmp_path / "x.pth").write_bytes(content)

@@ -16,9 +16,9 @@ from gpen_ui.errors import CheckpointError, DownloadError, Stopped, reason_of
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language, say
 from gpen_ui.weights.fetch import STALL_S, Fetch, OnProgress, SourceProblem, host_of, notes_path
-from gpen_ui.weights.files import PART_SUFFIX
+from gpen_ui.weights.files import PART_SUFFIX, set_aside
 from gpen_ui.weights.find import model_path
-from gpen_ui.weights.state import ModelState, check_model, part_path, set_aside, verify_model
+from gpen_ui.weights.state import ModelState, check_model, part_path, verify_model
 
 _LOCK_WAIT_S = 0.3
 

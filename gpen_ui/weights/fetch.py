@@ -61,7 +61,8 @@ class Fetch:
     Attributes:
         part: collects the bytes; `<part>.json` beside it remembers which address and version they are of.
         expected_bytes: of the catalogue; None where it is not known.
-        same_bytes_everywhere: the file's hash is known, so bytes of any source or version may be continued.
+        same_bytes_everywhere: the file's hash is known, so bytes of any source may be continued; else only those of
+            this source, and only when it names its versions.
     """
 
     url: str
@@ -175,7 +176,7 @@ class Fetch:
     def _usable_bytes(self) -> int:
         """Bytes of the part that this source may continue; a part of anything else is thrown away."""
         length = _length(self.part)
-        if length and not self.same_bytes_everywhere and self._memory().get("url") != self.url:
+        if length and not self.same_bytes_everywhere and not self._memory().get("validator"):
             self._forget()
             return 0
         if self.expected_bytes is not None and length > self.expected_bytes:

@@ -23,8 +23,7 @@ def sha256_of(path: Path) -> str:
 def copy_into_place(source: Path, target: Path) -> None:
     """Copies a file so that it appears under its new name only when it is whole and on the disk.
 
-    Raises:
-        FileExistsError: the name is taken.
+    Another file of that name is set aside, at the last moment.
     """
     temporary = target.with_name(f".{secrets.token_hex(8)}{PART_SUFFIX}")
     try:
@@ -33,8 +32,18 @@ def copy_into_place(source: Path, target: Path) -> None:
                 writing.write(block)
             writing.flush()
             os.fsync(writing.fileno())
-        if os.path.lexists(target):
-            raise FileExistsError(17, os.strerror(17), str(target))
+        if target.exists():
+            set_aside(target)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a file that has to make room, so that nothing of the user's is lost: `name.pth.old`, `.old2`, ..."""
+    number = 1
+    while True:
+        aside = path.with_name(f"{path.name}.old{number if number > 1 else ''}")
+        if not aside.exists():
+            return path.rename(aside)
+        number += 1

@@ -87,10 +87,8 @@ def import_model(file: Path, models_folder: Path) -> ModelSpec | None:
         if target.exists() and target.samefile(file):
             return spec
         models_folder.mkdir(parents=True, exist_ok=True)
-        if target.is_file():
-            if sha256_of(target) == sha256_of(file):
-                return spec
-            set_aside(target)
+        if target.is_file() and sha256_of(target) == sha256_of(file):
+            return spec
         copy_into_place(file, target)
     except OSError as error:
         raise CheckpointError(
@@ -126,12 +124,19 @@ def identify(file: Path) -> ModelSpec | None:
 
 def _identified_gpen(file: Path) -> ModelSpec | None:
     config = load_network(file).config
-    rows = [row for row in all_models().values() if row.kind == "gpen" and not row.embedded]
+    rows = [row for row in all_models().values() if row.kind == "gpen"]
     digest = sha256_of(file)
     for row in rows:
         if row.sha256 == digest:
             return row
     for row in rows:
+        if row.embedded:
+            own = model_path(row, file.parent)
+            if own.is_file() and sha256_of(own) == digest:
+                return row
+            if file.name == row.file:
+                raise CheckpointError("checkpoint_name_taken", name=shown(file.name), model=row.name)
+            continue
         same = row.size_px == config.size and is_published(config)
         if same and row.sha256 is None:
             return row
@@ -140,13 +145,3 @@ def _identified_gpen(file: Path) -> ModelSpec | None:
     if not file.name.lower().endswith(CHECKPOINT_SUFFIXES):
         raise CheckpointError("checkpoint_suffix", name=shown(file.name), suffixes=", ".join(CHECKPOINT_SUFFIXES))
     return None
-
-
-def set_aside(path: Path) -> Path:
-    """Renames a file that has to make room, so that nothing of the user's is lost: `name.pth.old`, `.old2`, ..."""
-    number = 1
-    while True:
-        aside = path.with_name(f"{path.name}.old{number if number > 1 else ''}")
-        if not aside.exists():
-            return path.rename(aside)
-        number += 1
