@@ -120,6 +120,37 @@ def save_photo(
         raise _write_error(error, folder, name) from error
 
 
+def write_named(data: bytes, final: Path, temporary: Path) -> bool:
+    """Writes a file under a name that was chosen before; whole or not at all, never over another file.
+
+    Args:
+        final: its folder is made when it is missing. An empty file there counts as the caller's own, left by a write
+            that was killed where there are no hard links.
+        temporary: in the folder of `final`; replaced when it exists, and gone after.
+
+    Returns:
+        False when the name is taken.
+
+    Raises:
+        PhotoWriteError: as from `save_photo`.
+    """
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        try:
+            _fill(temporary, data)
+            if final.is_file() and final.stat().st_size == 0:
+                temporary.replace(final)
+            elif not _claim(temporary, final):
+                return False
+            _sync_folder(final.parent)
+            return True
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise _write_error(error, final.parent, final.name) from error
+
+
 def _image(photo: Photo, one_channel: bool) -> Image.Image:
     image = Image.fromarray(photo.pixels[:, :, 0] if one_channel else photo.pixels)
     if photo.alpha is not None:
@@ -129,13 +160,8 @@ def _image(photo: Photo, one_channel: bool) -> Image.Image:
 
 def _write_new(folder: Path, data: bytes, name: str, suffix: str, extension: str) -> Path:
     temporary = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
-    # Not tempfile: its files can be read by their owner only, and results are often shared over a network.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        _fill(temporary, data)
         for candidate in result_names(name, suffix, extension):
             final = folder / candidate
             if _claim(temporary, final):
@@ -144,6 +170,16 @@ def _write_new(folder: Path, data: bytes, name: str, suffix: str, extension: str
     finally:
         temporary.unlink(missing_ok=True)
     raise AssertionError("result_names never ends")
+
+
+def _fill(temporary: Path, data: bytes) -> None:
+    """Writes a new file through to the disk."""
+    # Not tempfile: its files can be read by their owner only, and results are often shared over a network.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _claim(temporary: Path, final: Path) -> bool:
