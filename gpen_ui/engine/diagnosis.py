@@ -69,7 +69,8 @@ class Diagnosis:
 
 def diagnose() -> Diagnosis:
     """Looks at PyTorch, the driver and the optional packages of this machine."""
-    build, driver = read_torch_build(), read_driver()
+    driver = read_driver()  # before PyTorch takes memory on the card itself
+    build = read_torch_build()
     findings = find_card_problems(build, driver)
     if importlib.util.find_spec("basicsr") is None:
         findings.append(Finding("hint", Note("doctor_no_basicsr")))
