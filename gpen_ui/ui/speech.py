@@ -18,6 +18,12 @@ from gpen_ui.texts import Language, say
 log = logging.getLogger(__name__)
 
 
+def always_after(event: Any, handler: Callable[..., Any], outputs: list[Any], **how: Any) -> None:
+    """Runs a handler after an event, also when that failed: Gradio's `then` (6.31) skips failed events."""
+    event.then(handler, outputs=outputs, **how)
+    event.failure(handler, outputs=outputs, **how)
+
+
 class Speech:
     """Speaks one language. `speech("page.stop")` is the text `page.stop`."""
 

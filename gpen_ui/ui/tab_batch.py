@@ -16,7 +16,7 @@ from gpen_ui.ui import views
 from gpen_ui.ui.folders import input_folder, named, output_folder, photos_in, refuse_link, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
-from gpen_ui.ui.speech import Speech
+from gpen_ui.ui.speech import Speech, always_after
 from gpen_ui.ui.tab_model import whole_number
 from gpen_ui.ui.tab_parameters import options_from
 
@@ -175,12 +175,13 @@ def wire(
     guard = handlers.speech.guard
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     buttons = [tab.start, tab.stop]
-    tab.start.click(handlers.show_stop, outputs=buttons, **quick).then(
+    run = tab.start.click(handlers.show_stop, outputs=buttons, **quick).then(
         guard(handlers.start),
         inputs=[tab.files, tab.folder, tab.subfolders, tab.output, batch_size, output_format, *controls],
         outputs=[tab.progress, tab.saved_to, tab.table],
         show_progress="hidden",
         concurrency_limit=None,  # the service's turnstile counts, for both languages together
         api_visibility="private",
-    ).then(handlers.show_start, outputs=buttons, **quick)
+    )
+    always_after(run, handlers.show_start, buttons, **quick)
     tab.stop.click(guard(handlers.stop), outputs=[tab.stop], **quick)

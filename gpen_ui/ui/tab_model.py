@@ -16,7 +16,7 @@ from gpen_ui.settings import Settings
 from gpen_ui.ui import views
 from gpen_ui.ui.folders import checkpoint_file, named
 from gpen_ui.ui.service import Service
-from gpen_ui.ui.speech import Speech
+from gpen_ui.ui.speech import Speech, always_after
 
 if TYPE_CHECKING:
     from gpen_ui.engine import DeviceInfo
@@ -322,11 +322,12 @@ def wire(tab: ModelTab, status: gr.HTML, handlers: ModelHandlers) -> None:
         **private,
     )
     buttons = [tab.download, tab.download_stop]
-    tab.download.click(handlers.show_stop, outputs=buttons, queue=False, **private).then(
+    download = tab.download.click(handlers.show_stop, outputs=buttons, queue=False, **private).then(
         guard(handlers.download),
         inputs=[tab.download_choice],
         outputs=[*shown, tab.download_progress],
         concurrency_limit=2,
         **private,
-    ).then(handlers.show_start, outputs=buttons, queue=False, **private)
+    )
+    always_after(download, handlers.show_start, buttons, queue=False, **private)
     tab.download_stop.click(guard(handlers.stop_download), queue=False, **private)

@@ -18,7 +18,7 @@ from gpen_ui.ui import views
 from gpen_ui.ui.folders import uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service, Session
-from gpen_ui.ui.speech import Speech
+from gpen_ui.ui.speech import Speech, always_after
 from gpen_ui.ui.tab_model import whole_number
 from gpen_ui.ui.tab_parameters import in_words, options_from
 
@@ -259,17 +259,18 @@ def wire(
     buttons = [tab.start, tab.stop]
     inputs = [tab.files, batch_size, output_format, *controls]
 
-    tab.sample.click(guard(handlers.load_sample), outputs=[tab.files], **quick)
-    tab.start.click(handlers.show_stop, outputs=buttons, **quick).then(
+    # What gives files goes through the queue: Gradio 6.31 answers other events with addresses that lack the mount.
+    files: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+    tab.sample.click(guard(handlers.load_sample), outputs=[tab.files], **files)
+    run = tab.start.click(handlers.show_stop, outputs=buttons, **quick).then(
         guard(handlers.enhance),
         inputs=inputs,
         outputs=shown,
-        show_progress="hidden",
-        concurrency_limit=None,  # the service's turnstile counts, for both languages together
-        api_visibility="private",
-    ).then(handlers.show_start, outputs=buttons, **quick)
+        **files,  # no limit: the service's turnstile counts, for both languages together
+    )
+    always_after(run, handlers.show_start, buttons, **quick)
     tab.stop.click(guard(handlers.stop), outputs=[tab.stop], **quick)
-    tab.gallery.select(guard(handlers.choose), outputs=shown, **quick)
+    tab.gallery.select(guard(handlers.choose), outputs=shown, **files)
     gr.on(
         [control.change for control in controls],  # type: ignore[attr-defined]
         guard(handlers.settings_text),

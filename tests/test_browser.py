@@ -1,0 +1,270 @@
+"""The page as a person uses it, in real Chromium: photos, comparison, downloads, language, presets, model, folders."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import skimage.data
+from PIL import Image
+
+from gpen_ui.texts import say
+from tests.page_server import running_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM_FLAGS = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
+RUN_MS = 90_000  # far more than a run takes, also on a busy machine
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None,
+        reason="Chromium is missing, so the page is not tried in a browser: install it with `apt-get install chromium`",
+    ),
+]
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the page may read and write."""
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="session")
+def url(place: Path) -> Iterator[str]:
+    settings = {"outputs_folder": str(place / "outputs"), "allowed_folders": [str(place)], "device": "auto"}
+    with running_page(place / "server.log", **settings) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, url: str) -> Iterator[Page]:
+    """An English visitor's page. Whatever it does, it must not talk to any other machine."""
+    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    strangers: list[str] = []
+    page.on("request", lambda request: strangers.append(request.url) if foreign(request.url, url) else None)
+    page.goto(url)
+    page.wait_for_selector("#single-start")
+    yield page
+    context.close()
+    assert strangers == []
+
+
+def foreign(address: str, home: str) -> bool:
+    return not address.startswith((home, "data:", "blob:", "about:"))
+
+
+@pytest.fixture(scope="session")
+def photos(place: Path) -> list[Path]:
+    """Two portraits and a file that only pretends to be one."""
+    head = Image.fromarray(skimage.data.astronaut()).crop((130, 0, 320, 190))
+    head.resize((200, 200)).save(place / "anna.png")
+    head.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((160, 160)).save(place / "祖母😀.jpg")
+    (place / "broken.jpg").write_text("no picture")
+    return [place / "anna.png", place / "祖母😀.jpg", place / "broken.jpg"]
+
+
+def upload(page: Page, files: list[Path], where: str = "single-files") -> None:
+    page.set_input_files(f"#{where} input[type=file]", [str(file) for file in files])
+    for file in files:
+        page.get_by_text(file.stem, exact=False).first.wait_for()
+
+
+def enhance(page: Page) -> None:
+    page.click("#single-start")
+    page.wait_for_selector("#single-progress .all-done, #single-progress .some-failed", timeout=RUN_MS)
+    page.wait_for_selector("#single-start")
+
+
+def open_tab(page: Page, key: str, language: str = "en") -> None:
+    page.get_by_role("tab", name=say(f"page.tab.{key}", language)).click()  # type: ignore[arg-type]
+
+
+def toast(page: Page) -> str:
+    message = page.locator("[data-testid=toast-body]").last
+    message.wait_for()
+    return message.inner_text()
+
+
+def move_the_slider(page: Page) -> None:
+    """Drags the handle of the comparison to the left, then zooms in with the wheel."""
+    after = page.locator("#single-compare img").nth(1)
+    page.wait_for_function(
+        "[...document.querySelectorAll('#single-compare img')].every(image => image.naturalWidth > 0)"
+    )
+    handle = page.locator("#single-compare .icon-wrap")
+    handle.scroll_into_view_if_needed()
+    before, box = after.evaluate("image => image.style.clipPath"), handle.bounding_box()
+    assert box is not None and "50%" in before
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 150, y, steps=5)
+    page.mouse.up()
+    page.wait_for_function("!document.querySelectorAll('#single-compare img')[1].style.clipPath.includes(' 50%')")
+    page.mouse.move(x - 60, y)
+    page.mouse.wheel(0, -600)
+    page.wait_for_function("document.querySelector('#single-compare img').style.transform.includes('scale(1.')")
+
+
+def test_three_photos_from_upload_to_zip(visit: Page, photos: list[Path], tmp_path: Path):
+    upload(visit, photos)
+    enhance(visit)
+    assert "broken.jpg" in visit.inner_text("#single-failures")
+    thumbnails = visit.locator("#single-gallery button.thumbnail-item")
+    assert thumbnails.count() == 2
+    assert "anna.png" in visit.inner_text("#single-facts")
+
+    thumbnails.nth(1).click()
+    visit.locator("#single-facts dd", has_text="祖母").first.wait_for()
+    assert "1 found, 1 restored" in visit.inner_text("#single-facts")
+
+    move_the_slider(visit)
+
+    with visit.expect_download() as coming:
+        visit.click("#single-download-all")
+    coming.value.save_as(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert sorted(archive.namelist()) == ["anna_gpen.png", "祖母😀_gpen.jpg"] and archive.testzip() is None
+        archive.extractall(tmp_path)
+    assert Image.open(tmp_path / "anna_gpen.png").size == (200, 200)
+
+    with visit.expect_download() as coming:
+        visit.click("#single-download")
+    assert coming.value.suggested_filename == "祖母😀_gpen.jpg"
+
+
+def test_the_sample_photo_and_a_suggestion(visit: Page):
+    visit.click("#single-sample")
+    visit.get_by_text("astronaut-old").first.wait_for()
+    enhance(visit)
+    visit.wait_for_selector("#single-compare img")
+    assert "1 found, 1 restored" in visit.inner_text("#single-facts")
+    assert not visit.locator("#single-gallery").is_visible()
+
+
+def test_a_run_is_stopped(visit: Page, place: Path, photos: list[Path]):
+    many = [place / f"many-{number:02d}.png" for number in range(24)]
+    for path in many:
+        shutil.copy(photos[0], path)
+    upload(visit, many[:1])
+    visit.set_input_files("#single-files input[type=file]", [str(path) for path in many[1:]])
+    visit.get_by_text("many-23").first.wait_for()
+    visit.click("#single-start")
+    visit.click("#single-stop")
+    stopped = visit.wait_for_selector("#single-progress .stopped", timeout=RUN_MS)
+    assert stopped is not None and "Stopped" in stopped.inner_text()
+    visit.wait_for_selector("#single-start")
+    for path in many:
+        path.unlink()
+
+
+def test_the_language_is_switched_and_kept(visit: Page, url: str):
+    visit.click("#language")
+    visit.wait_for_url("**/zh/")
+    visit.get_by_role("button", name=say("page.single.start", "zh")).wait_for()
+    visit.get_by_text("点击上传").first.wait_for()  # Gradio's own words
+    assert visit.get_attribute("html", "lang") == "zh-CN"
+    visit.goto(url)
+    visit.wait_for_url("**/zh/")
+    visit.reload()
+    visit.get_by_role("button", name=say("page.single.start", "zh")).click()
+    assert say("error.page_no_photos", "zh") in toast(visit)
+
+
+@pytest.mark.parametrize(("locale", "language"), [("zh", "zh"), ("zh-CN", "zh"), ("de-DE", "en")])
+def test_the_first_visit_speaks_the_browsers_language(browser: Browser, url: str, locale: str, language: str):
+    context = browser.new_context(locale=locale)
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_url(f"**/{language}/")
+    context.close()
+
+
+def test_presets_move_the_controls_and_reset_moves_them_back(visit: Page):
+    open_tab(visit, "parameters")
+    visit.click("#preset-high-quality")
+    strength = visit.locator("#option-strength input[type=number]")
+    visit.wait_for_function("document.querySelector('#option-strength input[type=number]').value === '70'")
+    assert visit.locator("#option-denoise input[type=number]").input_value() == "50"
+    assert visit.locator("#option-detail_enhancement input").is_checked()
+    open_tab(visit, "model")
+    assert visit.locator("#model-batch-size input").input_value() == "8"
+    open_tab(visit, "single")
+    visit.get_by_text("Strength 70").wait_for()
+    open_tab(visit, "parameters")
+    visit.click("#reset")
+    visit.wait_for_function("document.querySelector('#option-strength input[type=number]').value === '80'")
+    assert strength.input_value() == "80"
+
+
+def test_model_and_device_change_without_a_restart(visit: Page, place: Path):
+    open_tab(visit, "model")
+    visit.locator("#model-card").get_by_text("a face").wait_for(timeout=RUN_MS)
+    assert "gpen-lite-512" in visit.inner_text("#model-card")
+
+    (place / "broken.pth").write_bytes(b"nothing")
+    visit.fill("#model-path textarea, #model-path input", str(place / "broken.pth"))
+    visit.click("#model-reload")
+    assert "broken.pth" in toast(visit)
+    visit.locator("#model-card").get_by_text("gpen-lite-512").wait_for()
+
+    shutil.copy(Path(__file__).resolve().parent.parent / "models" / "gpen-lite-512.pth", place / "mine.pth")
+    visit.fill("#model-path textarea, #model-path input", str(place / "mine.pth"))
+    visit.click("#model-device input")
+    visit.get_by_role("option", name=say("page.model.device.cpu"), exact=True).click()
+    visit.click("#model-reload")
+    visit.locator("#model-card").get_by_text("mine.pth").wait_for(timeout=RUN_MS)
+    assert "(cpu)" in visit.inner_text("#model-card")
+    assert "does not help on the CPU" in visit.inner_text("#model-batch-size")
+
+
+def test_a_folder_is_restored_and_one_outside_refused(visit: Page, place: Path, photos: list[Path]):
+    open_tab(visit, "batch")
+    visit.fill("#batch-folder textarea, #batch-folder input", "/etc")
+    visit.click("#batch-start")
+    assert "outside" in toast(visit)
+    visit.wait_for_selector("#batch-start")
+
+    album = place / "album"
+    album.mkdir()
+    for photo in photos:
+        shutil.copy(photo, album)
+    visit.fill("#batch-folder textarea, #batch-folder input", str(album))
+    visit.fill("#batch-output textarea, #batch-output input", "album")
+    visit.click("#batch-start")
+    visit.wait_for_selector("#batch-progress .some-failed", timeout=RUN_MS)
+    table = visit.inner_text("#batch-table")
+    assert "broken.jpg" in table and "anna_gpen.png" in table
+    assert len(list((place / "outputs" / "album").iterdir())) == 2
+
+
+def test_nothing_is_lost_on_a_phone(browser: Browser, url: str):
+    context = browser.new_context(locale="en-GB", viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector("#single-start")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
