@@ -473,6 +473,17 @@ class TestRestoring:
         assert (results / "a_gpen.png").is_file() and (results / "1927" / "张三😀_gpen.png").is_file()
         assert {path.name for path in folder.iterdir()} == {"1927", "a.png", "empty.jpg", "link.png"}
 
+    def test_a_batch_outlives_its_page_and_is_taken_up_by_the_next(
+        self, batch: tab_batch.BatchHandlers, engine: Service
+    ):
+        photos = [str(portrait(engine.scratch / f"{number}.png", 150)) for number in range(6)]
+        next(batch.start(VISITOR, photos, "", True, "", 1, "same", *DEFAULTS))
+        engine.forget(VISITOR.session_hash)
+        shown = last(batch.resume(SimpleNamespace(session_hash="the-next")))  # type: ignore[arg-type]
+        assert "6 of 6 photos done" in shown[batch.tab.progress]
+        assert len(list(engine.settings.outputs_folder.iterdir())) == 6
+        assert last(batch.resume(VISITOR)) == {}
+
     def test_the_old_model_stays_when_the_new_one_fails(self, engine: Service, tmp_path: Path):
         before = engine.restorer
         broken = tmp_path / "broken.pth"

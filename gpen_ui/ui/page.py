@@ -51,6 +51,12 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
             concurrency_limit=None,
             **quiet,
         )
+        page.load(
+            speech.guard(batch_handlers.resume),
+            outputs=[batch.start, batch.stop, batch.progress, batch.table],
+            concurrency_limit=None,
+            **quiet,
+        )
         page.load(single_handlers.settings_text, parameters.controls, [single.settings], queue=False, **quiet)
 
         def forget(request: gr.Request) -> None:

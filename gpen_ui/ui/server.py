@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +44,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     listener = _listen(settings.host, settings.port)
     scratch = Path(tempfile.mkdtemp(prefix="gpen-ui-"))
     try:
-        _run(settings, scratch, listener, on_ready)
+        with _terminated_in_order():
+            _run(settings, scratch, listener, on_ready)
     finally:
         listener.close()
         shutil.rmtree(scratch, ignore_errors=True)
@@ -63,6 +67,23 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
         server.run(sockets=[listener])
     finally:
         service.close()
+
+
+@contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """SIGTERM ends the process through its `finally` clauses, as an interrupt does."""
+
+    def leave(*_: object) -> None:
+        raise SystemExit(0)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_access(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpen_ui.errors import GpenError, Stopped, UsageError
+from gpen_ui.errors import GpenError, ModelError, Stopped, UsageError
 from gpen_ui.settings import Settings
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Service:
         self._load_error: GpenError | None = None
         self._loaded = threading.Event()
         self._sessions: dict[str, Session] = {}
+        self._left_batches: list[Run] = []  # go on without the page that started them
         self._sessions_lock = threading.Lock()
 
     def begin(self) -> None:
@@ -122,7 +123,7 @@ class Service:
             self._load_error = error
         except Exception:
             log.exception("the model could not be loaded")
-            self._load_error = UsageError("page_loading")
+            self._load_error = ModelError("page_load_failed")
         finally:
             self._loaded.set()
 
@@ -195,7 +196,7 @@ class Service:
                 raise Stopped("page_stopped")
         with self.turnstile.turn(stop):
             if self._restorer is None:
-                raise self._load_error or UsageError("page_loading")
+                raise self._load_error or ModelError("page_load_failed")
             on_cpu = self._restorer.device_report.device == "cpu"
             if batch_size != self._asked.batch_size and not on_cpu:
                 self._swap(replace(self._asked, batch_size=batch_size))
@@ -217,16 +218,29 @@ class Service:
         if session is None:
             return
         session.download_stop.set()
+        if session.batch is not None and not session.batch.finished.is_set():
+            self._left_batches.append(session.batch)
         if session.single is not None:
             session.single.stop.set()
             session.single.finished.wait(LOOK_AGAIN_S)
         shutil.rmtree(session.folder, ignore_errors=True)
 
+    def running_batch(self) -> Run | None:
+        """A batch that goes on, whichever page started it; there is one account, so any page may show and stop it."""
+        runs = [run for run in self._batches() if not run.finished.is_set()]
+        self._left_batches = [run for run in self._left_batches if run in runs]
+        return runs[0] if runs else None
+
+    def _batches(self) -> list[Run]:
+        with self._sessions_lock:
+            sessions = list(self._sessions.values())
+        return [*self._left_batches, *(session.batch for session in sessions if session.batch is not None)]
+
     def close(self) -> None:
         """Stops every run after its batch in flight and frees the device."""
         with self._sessions_lock:
-            sessions = list(self._sessions.values())
-        runs = [run for session in sessions for run in (session.single, session.batch) if run is not None]
+            singles = [session.single for session in self._sessions.values() if session.single is not None]
+        runs = [*singles, *self._batches()]
         for run in runs:
             run.stop.set()
         for run in runs:

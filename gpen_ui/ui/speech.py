@@ -46,15 +46,16 @@ class Speech:
         """What a user reads about an error; one that is not ours says no more than that it happened."""
         return error.sentence(self.language) if isinstance(error, GpenError) else self("page.unexpected")
 
+    def exact_seconds(self, seconds: float) -> str:
+        """A short time with one decimal place."""
+        return self("page.duration.seconds", seconds=f"{seconds:.1f}")
+
     def toast(self, error: BaseException) -> gr.Error:
         """The error for Gradio, which takes its message for HTML."""
         return gr.Error(html.escape(self.sentence(error)), title=self("page.error_title"), print_exception=False)
 
     def inform(self, text: str) -> None:
         gr.Info(html.escape(text), title=self("page.info_title"))
-
-    def warn(self, text: str) -> None:
-        gr.Warning(html.escape(text), title=self("page.warning_title"))
 
     @contextmanager
     def toasts(self) -> Iterator[None]:

@@ -118,6 +118,16 @@ class BatchHandlers:
         yield {self.tab.saved_to: views.saved_to(target, self.speech) if shows_paths else ""}
         yield from self._watch(run)
 
+    def resume(self, request: gr.Request) -> Iterator[dict[Component, Any]]:
+        """A batch that another page started, or this one before it was loaded again, is shown and can be stopped."""
+        run = self.service.running_batch()
+        if run is None:
+            return
+        self.service.session(request.session_hash).batch = run
+        yield dict(zip((self.tab.start, self.tab.stop), self.show_stop(), strict=True))
+        yield from self._watch(run)
+        yield dict(zip((self.tab.start, self.tab.stop), self.show_start(), strict=True))
+
     def _job(
         self,
         paths: list[str] | None,

@@ -245,14 +245,22 @@ class ModelHandlers:
 
     def _catalogue(self) -> dict[Component, Any]:
         states = self._states()
+        models = [(self._with_state(spec, state), spec.name) for spec, state in states if spec.kind == "gpen"]
         choices = [(spec.title(self.speech.language), spec.name) for spec in self._missing()]
         everything = [(self.speech("page.model.download_choice.all"), EVERYTHING)] if len(choices) > 1 else []
         value = choices[0][1] if choices else None
         return {
+            self.tab.model: gr.update(choices=models),
             self.tab.catalogue: views.catalogue(states, self.speech),
             self.tab.download_choice: gr.update(choices=choices + everything, value=value, visible=bool(choices)),
             self.tab.download: gr.update(interactive=bool(choices)),
         }
+
+    def _with_state(self, spec: ModelSpec, state: str) -> str:
+        title = spec.title(self.speech.language)
+        if state == "present":
+            return title
+        return self.speech("page.model.with_state", model=title, state=self.speech(f"page.model.state.{state}"))
 
     def _licence(self) -> str:
         restorer = self.service.restorer
@@ -306,7 +314,7 @@ class Download(threading.Thread):
 
 def shown_by(tab: ModelTab, status: gr.HTML) -> list[Component]:
     """What `ModelHandlers.show` changes."""
-    return [status, tab.card, tab.device, tab.batch_size, tab.catalogue, tab.download_choice, tab.download]
+    return [status, tab.card, tab.device, tab.model, tab.batch_size, tab.catalogue, tab.download_choice, tab.download]
 
 
 def wire(tab: ModelTab, status: gr.HTML, handlers: ModelHandlers) -> None:

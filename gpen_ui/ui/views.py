@@ -98,7 +98,7 @@ def facts(outcome: Outcome, speech: Speech, *, shows_paths: bool) -> str:
     pairs += [
         (speech("page.fact.face_left", number=number), why.sentence(speech.language)) for number, why in outcome.left
     ]
-    pairs.append((speech("page.fact.seconds"), f"{outcome.seconds:.1f} s"))
+    pairs.append((speech("page.fact.seconds"), speech.exact_seconds(outcome.seconds)))
     pairs.append((speech("page.fact.device"), outcome.device))
     if outcome.saved is not None:
         pairs.append((speech("page.fact.saved"), str(outcome.saved) if shows_paths else outcome.saved.name))
@@ -130,7 +130,7 @@ def _outcome_row(outcome: Outcome, speech: Speech) -> tuple[str, list[str]]:
     said += [note.sentence(speech.language) for note in outcome.notes]
     result = " · ".join([outcome.saved.name if outcome.saved else "", *said])
     faces = f"{outcome.faces_restored} / {outcome.faces_found}"
-    return "done", [speech("page.batch.state.done"), outcome.name, faces, f"{outcome.seconds:.1f} s", result]
+    return "done", [speech("page.batch.state.done"), outcome.name, faces, speech.exact_seconds(outcome.seconds), result]
 
 
 def device_card(restorer: Restorer | None, error: BaseException | None, licence: str, speech: Speech) -> str:
