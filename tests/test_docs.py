@@ -1,0 +1,47 @@
+"""The READMEs and the changelog against the program."""
+
+import re
+
+import pytest
+
+from gpen_ui import __version__
+from gpen_ui.cli.flags import flag_name, spelled
+from gpen_ui.options import option_specs, preset_names
+from gpen_ui.settings import Settings
+from tests.commands import CHECKOUT
+
+COMMANDS = ("enhance", "serve", "doctor", "bench")
+MODEL_COMMANDS = ("list", "download", "import", "verify")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_names_every_option_command_preset_and_setting(name: str):
+    text = (CHECKOUT / name).read_text(encoding="utf-8")
+    for spec in option_specs():
+        assert f"`{flag_name(spec)}`" in text
+        if spec.kind == "choice":
+            row = next(line for line in text.splitlines() if line.startswith(f"| `{flag_name(spec)}`"))
+            assert all(spelled(choice) in row for choice in spec.choices)
+        elif spec.kind != "bool":
+            row = next(line for line in text.splitlines() if line.startswith(f"| `{flag_name(spec)}`"))
+            assert all(f"{value:g}" in row for value in (spec.low, spec.high, spec.default))
+    for words in (*COMMANDS, *(f"models {command}" for command in MODEL_COMMANDS)):
+        assert f"`{words}" in text
+    for preset in preset_names():
+        assert f"`{preset}`" in text
+    for setting in Settings.model_fields:
+        assert f"`{setting}`" in text
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_opens_with_the_two_commands_and_its_pictures_are_there(name: str):
+    text = (CHECKOUT / name).read_text(encoding="utf-8")
+    commands = [line for line in text.splitlines() if line.startswith("./run.sh")]
+    assert commands[:2] == ["./run.sh", "./run.sh test"]
+    for target in re.findall(r"\]\(((?!https?://)[^)#]+)\)", text):
+        assert (CHECKOUT / target).is_file(), target
+
+
+def test_version_and_changelog_agree():
+    changelog = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[{re.escape(__version__)}\]", changelog, re.MULTILINE)
