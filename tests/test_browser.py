@@ -192,6 +192,8 @@ def test_the_language_is_switched_and_kept(visit: Page, url: str):
     visit.reload()
     visit.get_by_role("button", name=say("page.single.start", "zh")).click()
     assert say("error.page_no_photos", "zh") in toast(visit)
+    title = visit.locator(".toast-title").evaluate("title => getComputedStyle(title, '::before').content")
+    assert say("page.error_title", "zh") in title
 
 
 @pytest.mark.parametrize(("locale", "language"), [("zh", "zh"), ("zh-CN", "zh"), ("de-DE", "en")])
@@ -207,6 +209,7 @@ def test_presets_move_the_controls_and_reset_moves_them_back(visit: Page):
     open_tab(visit, "parameters")
     visit.click("#preset-high-quality")
     strength = visit.locator("#option-strength input[type=number]")
+    assert say("preset.high-quality") in toast(visit)
     visit.wait_for_function("document.querySelector('#option-strength input[type=number]').value === '70'")
     assert visit.locator("#option-denoise input[type=number]").input_value() == "50"
     assert visit.locator("#option-detail_enhancement input").is_checked()
@@ -224,6 +227,7 @@ def test_model_and_device_change_without_a_restart(visit: Page, place: Path):
     open_tab(visit, "model")
     visit.locator("#model-card").get_by_text("a face").wait_for(timeout=RUN_MS)
     assert "gpen-lite-512" in visit.inner_text("#model-card")
+    assert say("licence.research") in visit.inner_text("#model-model")
 
     (place / "broken.pth").write_bytes(b"nothing")
     visit.fill("#model-path textarea, #model-path input", str(place / "broken.pth"))
@@ -243,8 +247,9 @@ def test_model_and_device_change_without_a_restart(visit: Page, place: Path):
 
 def test_a_folder_is_restored_and_one_outside_refused(visit: Page, place: Path, photos: list[Path]):
     open_tab(visit, "batch")
+    visit.get_by_text(say("page.batch.empty")).wait_for()
     visit.fill("#batch-folder textarea, #batch-folder input", "/etc")
-    visit.click("#batch-start")
+    visit.get_by_role("button", name=say("page.batch.start"), exact=True).click()
     assert "outside" in toast(visit)
     visit.wait_for_selector("#batch-start")
 

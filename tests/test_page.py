@@ -436,6 +436,7 @@ class TestRestoring:
 
     def test_a_stopped_run_keeps_what_is_done(self, single: tab_single.SingleHandlers, engine: Service):
         photos = [str(portrait(engine.scratch / f"{number}.png", 150)) for number in range(12)]
+        single.begin(VISITOR)
         updates = single.enhance(VISITOR, photos, 1, "same", *DEFAULTS)
         next(updates)
         single.stop(VISITOR)
@@ -443,6 +444,14 @@ class TestRestoring:
         saved = list(engine.settings.outputs_folder.glob("*")) if engine.settings.outputs_folder.exists() else []
         assert "Stopped" in shown[single.tab.progress] and len(saved) < len(photos)
         assert f"{len(saved)} of 12" in shown[single.tab.progress]
+
+    def test_stop_counts_before_the_run_exists(self, single: tab_single.SingleHandlers, engine: Service):
+        single.begin(VISITOR)
+        single.stop(VISITOR)
+        photo = str(portrait(engine.scratch / "x.png", 150))
+        assert "0 of 1" in last(single.enhance(VISITOR, [photo], 4, "same", *DEFAULTS))[single.tab.progress]
+        single.begin(VISITOR)
+        assert "Done" in last(single.enhance(VISITOR, [photo], 4, "same", *DEFAULTS))[single.tab.progress]
 
     def test_a_closed_page_leaves_nothing_behind(self, single: tab_single.SingleHandlers, engine: Service):
         folder = engine.session(VISITOR.session_hash).folder
@@ -476,13 +485,13 @@ class TestRestoring:
     def test_a_batch_outlives_its_page_and_is_taken_up_by_the_next(
         self, batch: tab_batch.BatchHandlers, engine: Service
     ):
-        photos = [str(portrait(engine.scratch / f"{number}.png", 150)) for number in range(6)]
+        photos = [str(portrait(engine.scratch / f"{number}.png", 150)) for number in range(3)]
         next(batch.start(VISITOR, photos, "", True, "", 1, "same", *DEFAULTS))
         engine.forget(VISITOR.session_hash)
         shown = last(batch.resume(SimpleNamespace(session_hash="the-next")))  # type: ignore[arg-type]
-        assert "6 of 6 photos done" in shown[batch.tab.progress]
-        assert len(list(engine.settings.outputs_folder.iterdir())) == 6
-        assert last(batch.resume(VISITOR)) == {}
+        assert "3 of 3 photos done" in shown[batch.tab.progress]
+        assert len(list(engine.settings.outputs_folder.iterdir())) == 3
+        assert list(batch.resume(VISITOR)) == [gr.skip()]
 
     def test_the_old_model_stays_when_the_new_one_fails(self, engine: Service, tmp_path: Path):
         before = engine.restorer

@@ -59,10 +59,10 @@ class Run:
         took_s: its whole time, once finished.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, stop: threading.Event) -> None:
         self.total = total
         self.outcomes: list[Outcome] = []
-        self.stop = threading.Event()
+        self.stop = stop
         self.finished = threading.Event()
         self.error: Exception | None = None
         self.took_s = 0.0
@@ -125,13 +125,14 @@ class Job:
     refused: tuple[Outcome, ...] = ()
 
 
-def start_run(service: Service, job: Job, batch_size: int) -> Run:
+def start_run(service: Service, job: Job, batch_size: int, stop: threading.Event) -> Run:
     """Starts a run and returns at once.
 
     Args:
+        stop: set it, also before, to end the run after the batch in flight.
         batch_size: faces that go through the network together in this run.
     """
-    run = Run(len(job.sources) + len(job.refused))
+    run = Run(len(job.sources) + len(job.refused), stop)
     run.outcomes.extend(job.refused)
     threading.Thread(target=_work, args=(service, job, run, batch_size), name="restore", daemon=True).start()
     return run

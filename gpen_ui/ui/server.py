@@ -120,7 +120,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     import gradio as gr
     from fastapi import FastAPI
 
-    from gpen_ui.ui.look import CSS, theme
+    from gpen_ui.ui.look import stylesheet, theme, toast_titles
     from gpen_ui.ui.page import build_page
     from gpen_ui.ui.shield import IndexPage, PasswordGate, SafeHeaders
 
@@ -142,7 +142,8 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
             pwa=False,
             mcp_server=False,
             theme=theme(),
-            css=CSS,
+            css=toast_titles(language),
+            css_paths=stylesheet(),
         )
         # Gradio only checks the paths that a request names for uploads after this is set, and a mount does not set it.
         page.has_launched = True

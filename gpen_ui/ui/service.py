@@ -76,6 +76,8 @@ class Session:
     Attributes:
         folder: previews and downloads of this page, removed with it.
         single, batch: the latest run of each tab.
+        single_stop, batch_stop: the wish to stop it; made new before each run, so that a click on "Stop" counts also
+            before the run itself exists.
         results: the outcomes that tab 1 shows, in the order of its gallery.
         download_stop: set to stop a download of models.
     """
@@ -83,6 +85,8 @@ class Session:
     folder: Path
     single: Run | None = None
     batch: Run | None = None
+    single_stop: threading.Event = field(default_factory=threading.Event)
+    batch_stop: threading.Event = field(default_factory=threading.Event)
     results: list[Outcome] = field(default_factory=list)
     download_stop: threading.Event = field(default_factory=threading.Event)
 
@@ -218,10 +222,10 @@ class Service:
         if session is None:
             return
         session.download_stop.set()
+        session.single_stop.set()
         if session.batch is not None and not session.batch.finished.is_set():
             self._left_batches.append(session.batch)
         if session.single is not None:
-            session.single.stop.set()
             session.single.finished.wait(LOOK_AGAIN_S)
         shutil.rmtree(session.folder, ignore_errors=True)
 

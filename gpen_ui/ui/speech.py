@@ -52,10 +52,10 @@ class Speech:
 
     def toast(self, error: BaseException) -> gr.Error:
         """The error for Gradio, which takes its message for HTML."""
-        return gr.Error(html.escape(self.sentence(error)), title=self("page.error_title"), print_exception=False)
+        return gr.Error(html.escape(self.sentence(error)), print_exception=False)
 
     def inform(self, text: str) -> None:
-        gr.Info(html.escape(text), title=self("page.info_title"))
+        gr.Info(html.escape(text))
 
     @contextmanager
     def toasts(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,11 @@ class BatchHandlers:
         self.service = service
         self.speech = speech
 
+    def begin(self, request: gr.Request) -> tuple[Any, Any]:
+        """Shows "Stop", with a new wish to stop that it may fulfil."""
+        self.service.session(request.session_hash).batch_stop = threading.Event()
+        return self.show_stop()
+
     def show_stop(self) -> tuple[Any, Any]:
         return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("page.stop"))
 
@@ -87,9 +93,7 @@ class BatchHandlers:
         return gr.update(visible=True), gr.update(visible=False)
 
     def stop(self, request: gr.Request) -> Any:
-        run = self.service.session(request.session_hash).batch
-        if run is not None:
-            run.stop.set()
+        self.service.session(request.session_hash).batch_stop.set()
         return gr.update(value=self.speech("page.stopping"), interactive=False)
 
     def start(
@@ -113,7 +117,7 @@ class BatchHandlers:
         session = self.service.session(request.session_hash)
         if session.batch is not None and not session.batch.finished.is_set():
             session.batch.stop.set()
-        run = session.batch = start_run(self.service, job, whole_number(batch_size))
+        run = session.batch = start_run(self.service, job, whole_number(batch_size), session.batch_stop)
         shows_paths = self.service.settings.serves_only_this_machine
         yield {self.tab.saved_to: views.saved_to(target, self.speech) if shows_paths else ""}
         yield from self._watch(run)
@@ -122,8 +126,10 @@ class BatchHandlers:
         """A batch that another page started, or this one before it was loaded again, is shown and can be stopped."""
         run = self.service.running_batch()
         if run is None:
+            yield gr.skip()  # a generator that yields nothing would empty its outputs
             return
-        self.service.session(request.session_hash).batch = run
+        session = self.service.session(request.session_hash)
+        session.batch, session.batch_stop = run, run.stop
         yield dict(zip((self.tab.start, self.tab.stop), self.show_stop(), strict=True))
         yield from self._watch(run)
         yield dict(zip((self.tab.start, self.tab.stop), self.show_start(), strict=True))
@@ -185,7 +191,7 @@ def wire(
     guard = handlers.speech.guard
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     buttons = [tab.start, tab.stop]
-    run = tab.start.click(handlers.show_stop, outputs=buttons, **quick).then(
+    run = tab.start.click(handlers.begin, outputs=buttons, **quick).then(
         guard(handlers.start),
         inputs=[tab.files, tab.folder, tab.subfolders, tab.output, batch_size, output_format, *controls],
         outputs=[tab.progress, tab.saved_to, tab.table],

@@ -79,7 +79,8 @@ def model_choices(speech: Speech) -> list[tuple[str, str]]:
 
 
 def lay_out(settings: Settings, speech: Speech) -> ModelTab:
-    known = {name for _, name in model_choices(speech)}
+    known = {spec.name: spec for spec in restoration_models()}
+    chosen = known.get(settings.model, restoration_models()[0])
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=3, min_width=280):
             device = gr.Dropdown(
@@ -92,8 +93,9 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
             )
             model = gr.Dropdown(
                 model_choices(speech),
-                value=settings.model if settings.model in known else restoration_models()[0].name,
+                value=chosen.name,
                 label=speech("page.model.model"),
+                info=chosen.licence_note(speech.language),
                 filterable=False,
                 elem_id="model-model",
             )
@@ -128,7 +130,6 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
             with gr.Row(equal_height=True):
                 download_choice = gr.Dropdown(
                     label=speech("page.model.download_choice"),
-                    info=speech("page.model.download_choice.help", folder=settings.models_folder),
                     filterable=False,
                     scale=3,
                     elem_id="model-download-choice",
@@ -252,9 +253,25 @@ class ModelHandlers:
         return {
             self.tab.model: gr.update(choices=models),
             self.tab.catalogue: views.catalogue(states, self.speech),
-            self.tab.download_choice: gr.update(choices=choices + everything, value=value, visible=bool(choices)),
+            self.tab.download_choice: gr.update(
+                choices=choices + everything, value=value, visible=bool(choices), info=self._download_help(value)
+            ),
             self.tab.download: gr.update(interactive=bool(choices)),
         }
+
+    def licence(self, model: str) -> Any:
+        """The licence of the model that is chosen, under its name."""
+        return gr.update(info=model_spec(model).licence_note(self.speech.language))
+
+    def download_licence(self, choice: str | None) -> Any:
+        """Where a download goes and what its licence is."""
+        return gr.update(info=self._download_help(choice))
+
+    def _download_help(self, choice: str | None) -> str:
+        specs = [model_spec(choice)] if choice and choice != EVERYTHING else self._missing()
+        licences = dict.fromkeys(spec.licence_note(self.speech.language) for spec in specs)
+        folder = self.service.settings.models_folder
+        return self.speech("page.model.download_choice.help", folder=folder, licence=" ".join(licences))
 
     def _with_state(self, spec: ModelSpec, state: str) -> str:
         title = spec.title(self.speech.language)
@@ -338,4 +355,9 @@ def wire(tab: ModelTab, status: gr.HTML, handlers: ModelHandlers) -> None:
         **private,
     )
     always_after(download, handlers.show_start, buttons, queue=False, **private)
+    quick = {"queue": False, **private}
+    tab.model.change(guard(handlers.licence), inputs=[tab.model], outputs=[tab.model], **quick)
+    tab.download_choice.change(
+        guard(handlers.download_licence), inputs=[tab.download_choice], outputs=[tab.download_choice], **quick
+    )
     tab.download_stop.click(guard(handlers.stop_download), queue=False, **private)

@@ -57,17 +57,15 @@ def wire(tab: ParametersTab, batch_size: Component, speech: Speech) -> None:
         speech.inform(speech("page.parameters.reset_done"))
         return control_values(RestoreOptions())
 
+    # In the queue, because other events cannot show messages.
+    how: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
     for name, button in tab.presets.items():
         button.click(
             speech.guard(lambda name=name: apply(name)),
             outputs=[*tab.controls, batch_size],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+            **how,
         )
-    tab.reset.click(
-        speech.guard(reset), outputs=tab.controls, queue=False, show_progress="hidden", api_visibility="private"
-    )
+    tab.reset.click(speech.guard(reset), outputs=tab.controls, **how)
 
 
 def control_values(options: RestoreOptions) -> list[Any]:

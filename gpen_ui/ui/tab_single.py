@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -125,6 +126,11 @@ class SingleHandlers:
         folder = self.service.session(request.session_hash).folder
         return [str(shutil.copy(sample_photo(), folder / sample_photo().name))]
 
+    def begin(self, request: gr.Request) -> tuple[Any, Any]:
+        """Shows "Stop", with a new wish to stop that it may fulfil."""
+        self.service.session(request.session_hash).single_stop = threading.Event()
+        return self.show_stop()
+
     def show_stop(self) -> tuple[Any, Any]:
         return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("page.stop"))
 
@@ -132,9 +138,7 @@ class SingleHandlers:
         return gr.update(visible=True), gr.update(visible=False)
 
     def stop(self, request: gr.Request) -> Any:
-        run = self.service.session(request.session_hash).single
-        if run is not None:
-            run.stop.set()
+        self.service.session(request.session_hash).single_stop.set()
         return gr.update(value=self.speech("page.stopping"), interactive=False)
 
     def enhance(
@@ -160,7 +164,7 @@ class SingleHandlers:
             preview_folder=session.folder,
         )
         session.results = []
-        run = session.single = start_run(self.service, job, whole_number(batch_size))
+        run = session.single = start_run(self.service, job, whole_number(batch_size), session.single_stop)
         yield self._cleared()
         try:
             yield from self._watch(run, session)
@@ -171,7 +175,7 @@ class SingleHandlers:
         """Compares the photo that was clicked in the gallery."""
         results = self.service.session(request.session_hash).results
         place = int(event.index)
-        return self._chosen(results[place]) if place < len(results) else {}
+        return self._chosen(results[place]) if place < len(results) else gr.skip()
 
     def _watch(self, run: Run, session: Session) -> Iterator[dict[Component, Any]]:
         seen = 0
@@ -262,7 +266,7 @@ def wire(
     # What gives files goes through the queue: Gradio 6.31 answers other events with addresses that lack the mount.
     files: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
     tab.sample.click(guard(handlers.load_sample), outputs=[tab.files], **files)
-    run = tab.start.click(handlers.show_stop, outputs=buttons, **quick).then(
+    run = tab.start.click(handlers.begin, outputs=buttons, **quick).then(
         guard(handlers.enhance),
         inputs=inputs,
         outputs=shown,

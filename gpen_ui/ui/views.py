@@ -66,7 +66,7 @@ def _summary(run: Run, speech: Speech) -> str:
     elif run.failed_count:
         key, kind = "page.progress.done_failed", "some-failed"
     else:
-        key, kind = "page.progress.done", "all-done"
+        key, kind = "page.progress.done_one" if run.total == 1 else "page.progress.done", "all-done"
     return f'<div class="run {kind}"><p role="status">{escape(speech(key, **values))}</p></div>'
 
 
@@ -182,7 +182,8 @@ def catalogue(specs: Iterable[tuple[ModelSpec, str]], speech: Speech) -> str:
 def status_line(restorer: Restorer | None, is_loading: bool, speech: Speech) -> str:
     """One line for the top of the page."""
     if restorer is not None:
-        text = speech("page.status", model=restorer.model_name, device=restorer.device_report.name)
+        report = restorer.device_report
+        text = speech("page.status", model=restorer.model_name, device=f"{report.name} ({report.device})")
     else:
         text = speech("page.status.loading" if is_loading else "page.status.none")
     return f'<p class="status-line" role="status">{escape(text)}</p>'
