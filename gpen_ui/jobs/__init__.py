@@ -1,0 +1,48 @@
+"""Runs that survive: kept on disk, worked on by one process at a time, seen by all."""
+
+from gpen_ui.jobs.archive import stream_zip
+from gpen_ui.jobs.plan import plan_run
+from gpen_ui.jobs.report import photo_facts, report_csv, report_json, run_facts
+from gpen_ui.jobs.service import Runs
+from gpen_ui.jobs.sheet import contact_sheet
+from gpen_ui.jobs.store import RunStore
+from gpen_ui.jobs.types import (
+    AT_WORK,
+    ENDED,
+    Event,
+    FaceRecord,
+    Ignored,
+    PhotoRecord,
+    Plan,
+    PlannedPhoto,
+    RunProgress,
+    RunRecord,
+    RunSettings,
+    Told,
+)
+from gpen_ui.jobs.worker import LoadRestorer
+
+__all__ = [
+    "AT_WORK",
+    "ENDED",
+    "Event",
+    "FaceRecord",
+    "Ignored",
+    "LoadRestorer",
+    "PhotoRecord",
+    "Plan",
+    "PlannedPhoto",
+    "RunProgress",
+    "RunRecord",
+    "RunSettings",
+    "RunStore",
+    "Runs",
+    "Told",
+    "contact_sheet",
+    "photo_facts",
+    "plan_run",
+    "report_csv",
+    "report_json",
+    "run_facts",
+    "stream_zip",
+]

@@ -1,0 +1,349 @@
+"""Works on one run in a thread: photos through the engine, results onto the disk, every end into the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpen_ui.errors import GpenError, PhotoReadError, UsageError
+from gpen_ui.jobs.crops import KeptCrops
+from gpen_ui.jobs.feed import Feed, FeedBroken
+from gpen_ui.jobs.lease import Lease, owner_name
+from gpen_ui.jobs.model import model_hash_of, recipe_of
+from gpen_ui.jobs.patience import Interrupted, Patience, Stopwatch
+from gpen_ui.jobs.plan import plan_run
+from gpen_ui.jobs.review import ALONE_FROM, CRASHES_MOST, recover, review
+from gpen_ui.jobs.settle import facts_of, missing_root, settle
+from gpen_ui.jobs.store import RunStore
+from gpen_ui.jobs.told import told
+from gpen_ui.jobs.types import PhotoRecord, RunRecord, RunState, Told
+from gpen_ui.jobs.watch import Watcher
+from gpen_ui.paths import shown
+
+if TYPE_CHECKING:
+    from gpen_ui.engine.restorer import Restorer
+    from gpen_ui.engine.results import RestoredPhoto
+
+BEAT_S = 2.0  # between signs of life
+LISTEN_S = 0.3  # how soon a wish of another process is heard
+TURN_S = 60.0  # how long one run keeps the device while others may wait for it
+BREAKS_MOST = 3  # streams that fall over one after another without a photo between them
+
+LoadRestorer = Callable[[RunRecord, threading.Event], "AbstractContextManager[Restorer]"]
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Works on a run until it is done, or something else is wished.
+
+    Args:
+        load_restorer: gives the restorer for a while; may wait for its turn, and raises `Stopped` when the event is set
+            meanwhile.
+
+    Attributes:
+        stop: set it, with the wish in the store, to end after the batch in flight.
+        leaving: the process ends; the run stays as if interrupted, so that the next start goes on with it.
+        hangs: a stream was left behind in which something never came back.
+    """
+
+    def __init__(self, store: RunStore, run_id: str, load_restorer: LoadRestorer) -> None:
+        self._store = store
+        self._load = load_restorer
+        self._lease = Lease(store.folder, run_id)
+        self._heart = threading.Event()
+        self._left_behind: list[Feed] = []
+        self._recipe = ""
+        self.run = store.run(run_id)
+        self.stop = threading.Event()
+        self.leaving = False
+        self.finished = threading.Event()
+        self._watch = Stopwatch()
+        self._patience = Patience(store, self.run.id, self.stop, self._watch)
+
+    @property
+    def hangs(self) -> bool:
+        return any(feed.hangs for feed in self._left_behind)
+
+    def begin(self) -> None:
+        """Takes the run and starts the thread.
+
+        Raises:
+            UsageError: another process, or another worker of this one, has the run.
+        """
+        if not self._lease.take():
+            run = self._store.run(self.run.id)
+            raise UsageError("run_busy", run=run.id, owner=run.owner)
+        try:
+            self._store.own(self.run.id, owner_name())
+            self._store.wish(self.run.id, "go")
+            self._store.set_state(self.run.id, "queued")
+            threading.Thread(target=self._main, name=f"run {self.run.id}", daemon=True).start()
+        except BaseException:
+            self._lease.give_up()
+            raise
+
+    def _main(self) -> None:
+        heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        heart.start()
+        state: RunState = "broken"
+        why: Told | None = None
+        try:
+            state = self._work()
+        except Interrupted:
+            state = self._wished_state()
+        except GpenError as error:
+            state, why = (self._wished_state(), None) if error.exit_code == 130 else ("broken", told(error))
+        except Exception as error:
+            log.exception("run %s broke off", self.run.id)
+            why = told(GpenError("run_unexpected", reason=str(error) or type(error).__name__))
+        finally:
+            self._heart.set()
+            heart.join()
+            self._close(state, why)
+
+    def _close(self, state: RunState, why: Told | None) -> None:
+        try:
+            if state == "cancelled":
+                self._skip_the_rest()
+            self._store.set_state(self.run.id, state, why)
+            self._store.rest(self.run.id)
+        except GpenError as error:
+            log.error("%s", error)
+        finally:
+            self._lease.give_up()
+            self.finished.set()
+
+    def _wished_state(self) -> RunState:
+        if self.leaving:
+            return "queued"
+        return "cancelled" if self._store.wished(self.run.id) == "cancel" else "paused"
+
+    def _skip_the_rest(self) -> None:
+        recover(self._store, self.run)
+        self._store.ledger.skip_all(self.run.id, Told("runs.skipped.cancelled"))
+
+    def _beat(self) -> None:
+        """Shows that the run is alive, counts the time worked and listens to wishes, of other processes too."""
+        last, counted_s = time.monotonic(), 0.0
+        ended = False
+        while not ended:
+            ended = self._heart.wait(LISTEN_S)
+            try:
+                if ended or time.monotonic() - last >= BEAT_S:
+                    worked_s = self._watch.seconds
+                    self._store.beat(self.run.id, worked_s - counted_s)
+                    last, counted_s = time.monotonic(), worked_s
+                if self._store.wished(self.run.id) != "go":
+                    self.stop.set()
+            except GpenError as error:  # a full disk, for example: the work itself will say so
+                log.warning("%s", error)
+
+    # ---- the work ----
+
+    def _work(self) -> RunState:
+        watcher = self._watcher() if self.run.settings.watch else None
+        reviewed = False
+        while True:
+            if watcher is not None:
+                self._look(watcher)
+            if not reviewed or self._store.ledger.counts(self.run.id).left:
+                with self._load(self.run, self.stop) as restorer:
+                    self._check()
+                    if not reviewed:
+                        self._begin(restorer)
+                        reviewed = True
+                    self._turn(restorer)
+            left = self._store.ledger.counts(self.run.id).left
+            if watcher is None and not left:
+                return "done"
+            self._check()
+            if left:
+                continue
+            self._store.set_state(self.run.id, "watching")
+            if watcher is not None and self.stop.wait(watcher.look_again_s):
+                raise Interrupted
+
+    def _check(self) -> None:
+        if self.stop.is_set():
+            raise Interrupted
+
+    def _begin(self, restorer: Restorer) -> None:
+        digest = model_hash_of(self._store, restorer.model_path)
+        device = f"{restorer.device_report.name} ({restorer.device_report.device})"
+        self._store.own(self.run.id, owner_name(), restorer.model_name, digest, device)
+        self.run = self._store.run(self.run.id)
+        self._recipe = recipe_of(self.run)
+        review(self._store, self.run, self._recipe)
+
+    def _turn(self, restorer: Restorer) -> None:
+        """Works with the restorer until no photo is left, or others may have waited long enough for it."""
+        self._store.set_state(self.run.id, "running")
+        self._watch.start()
+        self._watch.lap()
+        until = time.monotonic() + TURN_S
+        settings = self.run.settings
+        crops = KeptCrops(self._store.folder, self.run.model_hash) if settings.keep_crops else None
+        try:
+            recover(self._store, self.run)
+            for photo in self._too_often_begun():
+                self._alone(restorer, photo, crops)
+            self._stream(restorer, crops, until)
+        finally:
+            self._watch.stop()
+            if crops is not None:
+                crops.close()
+
+    def _stream(self, restorer: Restorer, crops: KeptCrops | None, until: float) -> None:
+        """Photos in company, so that their faces share batches. A stream that breaks is sorted out one by one."""
+        breaks = 0
+        while not self.stop.is_set() and time.monotonic() < until:
+            try:
+                feed = self._feed(restorer, crops, lambda: self._take() if time.monotonic() < until else None)
+                some = False
+                for photo, restored in feed.results(self.run.settings.time_limit_s):
+                    self._settle(photo, restored)
+                    some, breaks = True, 0
+                for photo in feed.flight:  # stopped before their turn
+                    self._patience.insist(partial(self._store.ledger.give_back, photo.id))
+                if not some:
+                    return
+            except FeedBroken as broken:
+                self._left_behind.append(feed)
+                breaks += 1
+                if isinstance(broken.cause, Interrupted):
+                    raise Interrupted from broken
+                if breaks > BREAKS_MOST and broken.cause is not None:
+                    raise GpenError("run_unexpected", reason=str(broken.cause)) from broken
+                for photo in broken.suspects:
+                    self._alone(restorer, photo, crops)
+
+    def _feed(self, restorer: Restorer, crops: KeptCrops | None, take: Callable[[], PhotoRecord | None]) -> Feed:
+        stop = _Either(self.stop)
+        return Feed(restorer, self.run.options, take, stop, crops)
+
+    def _alone(self, restorer: Restorer, photo: PhotoRecord, crops: KeptCrops | None) -> None:
+        """One photo without company: what goes wrong now is its own."""
+        self._patience.insist(partial(self._store.ledger.take_this, photo.id))
+        waiting = [_as_it_is(photo)]
+        feed = self._feed(restorer, crops, lambda: waiting.pop() if waiting else None)
+        limit_s = self.run.settings.time_limit_s
+        try:
+            for taken, restored in feed.results(limit_s):
+                self._settle(taken, restored)
+            for each in feed.flight:
+                self._patience.insist(partial(self._store.ledger.give_back, each.id))
+        except FeedBroken as broken:
+            self._left_behind.append(feed)
+            if broken.cause is None:
+                why = GpenError("run_time_limit", name=shown(photo.path.name), seconds=round(limit_s))
+            elif isinstance(broken.cause, Interrupted):
+                raise Interrupted from broken
+            else:
+                why = GpenError("photo_unexpected", name=shown(photo.path.name), reason=str(broken.cause))
+            self._fail(photo, why)
+        if waiting:
+            self._patience.insist(partial(self._store.ledger.give_back, photo.id))
+
+    def _too_often_begun(self) -> list[PhotoRecord]:
+        """Photos that were begun again and again without an end; those past hope fail here."""
+        photos = self._store.ledger.begun(self.run.id, ALONE_FROM)
+        for photo in photos:
+            if photo.attempts >= CRASHES_MOST:
+                self._fail(photo, GpenError("run_photo_crashes", name=shown(photo.path.name), times=photo.attempts))
+        return [photo for photo in photos if photo.attempts < CRASHES_MOST]
+
+    # ---- one photo ----
+
+    def _take(self) -> PhotoRecord | None:
+        """The next photo for the engine, with its file as it is now; ones that another run has done are skipped."""
+        while not self.stop.is_set():
+            taken = self._patience.insist(partial(self._store.ledger.take, self.run.id))
+            if taken is None:
+                return None
+            photo = _as_it_is(taken)
+            folder = self.run.output_folder / photo.subfolder
+            twin = self._store.ledger.twin(self.run.id, photo, folder, self._recipe)
+            if twin is None or self.run.settings.again:
+                return photo
+            why = Told("runs.skipped.done", {"run": twin[0], "result": shown(twin[1])})
+            self._patience.insist(partial(self._store.ledger.skip, self.run.id, photo.id, why))
+        return None
+
+    def _settle(self, photo: PhotoRecord, restored: RestoredPhoto) -> None:
+        """Brings one photo to its end. What interrupts it leaves it waiting."""
+        root = missing_root(photo, restored)
+        try:
+            if root is not None:
+                self._patience.hold(Told("runs.held.folder", {"folder": shown(root)}), root.is_dir)
+                self._patience.insist(partial(self._store.ledger.give_back, photo.id))
+                return
+            work = partial(settle, self._store, self.run, photo, restored, self._recipe, self._patience, self._watch)
+            self._patience.insist(work)
+            self._watch.lap()
+        except Interrupted:
+            self._undo(photo)
+
+    def _undo(self, photo: PhotoRecord) -> None:
+        try:
+            self._store.ledger.give_back(photo.id)
+        except GpenError as error:  # the next start recovers it
+            log.warning("%s", error)
+
+    def _fail(self, photo: PhotoRecord, why: GpenError) -> None:
+        facts = facts_of(photo, None, self._recipe)
+        pace_s = self._watch.lap_s
+        self._patience.insist(partial(self._store.ledger.fail, self.run.id, photo.id, told(why), facts, pace_s))
+        self._watch.lap()
+
+    # ---- the watched folder ----
+
+    def _watcher(self) -> Watcher:
+        run = self.run
+        known: dict[Path, tuple[int, int]] = {}
+        after = 0
+        while photos := self._store.ledger.photos(run.id, after=after, limit=1000):
+            after = photos[-1].number
+            known.update({photo.path: (photo.size_bytes, photo.mtime_ns) for photo in photos})
+        is_result = self._store.ledger.is_result
+        return Watcher(
+            lambda: plan_run(run.inputs, run.output_folder, run.options, run.settings, is_result=is_result),
+            known,
+            run.settings.stable_s,
+        )
+
+    def _look(self, watcher: Watcher) -> None:
+        try:
+            ready = watcher.look()
+        except PhotoReadError as error:
+            self._patience.say("watching", told(error))
+            return
+        self._store.extend(self.run.id, ready)
+        for photo in ready:
+            self._store.ledger.renew(self.run.id, photo)
+
+
+class _Either(threading.Event):
+    """Set when it was set itself, or when the worker was asked to stop."""
+
+    def __init__(self, other: threading.Event) -> None:
+        super().__init__()
+        self._other = other
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._other.is_set()
+
+
+def _as_it_is(photo: PhotoRecord) -> PhotoRecord:
+    """The photo with the size and time that its file has now."""
+    try:
+        facts = photo.path.stat()
+    except (OSError, ValueError):
+        return dataclasses.replace(photo, size_bytes=-1, mtime_ns=-1)
+    return dataclasses.replace(photo, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
