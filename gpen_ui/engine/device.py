@@ -25,6 +25,7 @@ class DeviceReport:
         seconds_per_face: of one face alone, measured on the device after loading; None before it was measured.
         memory_bytes: of the card, None where there is none of its own.
         cuda_available: CUDA passed the same trial.
+        precision: number type of the convolutions, "float32", "bfloat16" or "float16".
         why: set when the device is not what the user may expect, with what to do.
     """
 
@@ -34,6 +35,7 @@ class DeviceReport:
     seconds_per_face: float | None
     memory_bytes: int | None
     cuda_available: bool
+    precision: str = "float32"
     why: Note | None = None
 
 

@@ -9,9 +9,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+import torch
+
 from gpen_ui.catalog import model_spec
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, memory_bytes, trial
+from gpen_ui.engine.fast import FastGpen
 from gpen_ui.engine.finish import Masker
+from gpen_ui.engine.precision import choose_dtype
 from gpen_ui.engine.prepare import Crops, Source
 from gpen_ui.engine.results import RestoredPhoto
 from gpen_ui.engine.runner import FaceRunner
@@ -71,7 +75,7 @@ class Restorer:
         path, spec = find_checkpoint(model, folder)
         torch_device, why = choose_device(device)
         network = load_network(path, sha256=spec.sha256 if spec else None)
-        runner = FaceRunner(network, torch_device, batch_size)
+        runner = fast_runner(network, torch_device, batch_size)
         name = device_name(torch_device)
         report = DeviceReport(
             asked=device,
@@ -80,6 +84,7 @@ class Restorer:
             seconds_per_face=None if torch_device == "cpu" else runner.seconds_per_face(),
             memory_bytes=memory_bytes(torch_device),
             cuda_available=trial("cuda:0") is None,
+            precision=runner.precision,
             why=why,
         )
         shown = name if torch_device == "cpu" else f"{name} ({torch_device})"
@@ -138,6 +143,13 @@ class Restorer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def fast_runner(network: Gpen, device: str, batch_size: int) -> FaceRunner:
+    """The network's fast form on a device, in the number type that suits it best."""
+    dtype = choose_dtype(device)
+    fast = FastGpen(network, dtype, adds=device != "cpu").to(device).eval()
+    return FaceRunner(fast, device, batch_size, exact=None if dtype == torch.float32 else network.eval())
 
 
 def load_detector(models_folder: Path) -> Detector:

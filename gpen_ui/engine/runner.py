@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gpen_ui.engine.device import synchronize
+from gpen_ui.engine.fast import FastGpen
 from gpen_ui.engine.results import Note
 from gpen_ui.errors import FaceRestoreError, GpenError, OutOfMemoryError, Stopped
 from gpen_ui.network import Gpen
@@ -24,20 +25,26 @@ class FaceRunner:
     """The network on its device.
 
     Args:
-        network: in evaluation mode; moved to the device.
+        network: with a `config`, on its device, in evaluation mode: `Gpen`, or its fast form.
         device: torch's name.
         batch_size: the largest batch. A batch that does not fit is halved, and the smaller size stays.
+        exact: the same network in float32, where `network` computes in a shorter type; used for the faces that the
+            short type could not hold.
 
     Attributes:
+        precision: number type of the convolutions, for example "bfloat16".
         notes: what had to be changed so far, for the user.
     """
 
-    def __init__(self, network: Gpen, device: str, batch_size: int) -> None:
+    def __init__(self, network: Gpen | FastGpen, device: str, batch_size: int, exact: Gpen | None = None) -> None:
         self.size_px = network.config.size
         self.device = device
         self.batch_size = batch_size
         self.notes: list[Note] = []
-        self._network = network.to(device).eval()
+        dtype = network.dtype if isinstance(network, FastGpen) else torch.float32
+        self.precision = str(dtype).removeprefix("torch.")
+        self._network = network
+        self._exact = exact
 
     @property
     def chunk(self) -> int:
@@ -87,16 +94,30 @@ class FaceRunner:
         return self._run_or_halve(crops[: self.batch_size])
 
     def _forward(self, crops: Sequence[Crop]) -> list[Crop | GpenError]:
-        batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(self.device)  # already channels_last
-        with torch.inference_mode():
-            out = self._network(batch / 127.5 - 1)
-            out = ((out.float() + 1) * 127.5).clamp_(0, 255).permute(0, 2, 3, 1)
-            pictures = out.cpu().numpy()
-        synchronize(self.device)
+        pictures = self._pictures(self._network, crops)
         return [
-            picture if np.isfinite(picture).all() else FaceRestoreError("face_not_finite", device=self.device)
-            for picture in pictures
+            picture if np.isfinite(picture).all() else self._redo(crop)
+            for crop, picture in zip(crops, pictures, strict=True)
         ]
+
+    def _redo(self, crop: Crop) -> Crop | GpenError:
+        """A face that came back as not-a-number, once more in float32."""
+        if self._exact is not None:
+            picture = self._pictures(self._exact.to(self.device), [crop])[0]
+            if np.isfinite(picture).all():
+                self.notes.append(Note("redone_exactly", {"device": self.device}))
+                return picture
+        return FaceRestoreError("face_not_finite", device=self.device)
+
+    def _pictures(self, network: Gpen | FastGpen, crops: Sequence[Crop]) -> NDArray[np.float32]:
+        """(N, S, S, 3) float32 RGB 0..255; what is not a number stays so."""
+        batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(self.device)  # already channels last
+        with torch.inference_mode():
+            out = (network(batch / 127.5 - 1).float() + 1) * 127.5
+            out = torch.where(out.isfinite(), out.clamp(0, 255), torch.nan)  # an infinity is no white
+            pictures = out.permute(0, 2, 3, 1).cpu().numpy()
+        synchronize(self.device)
+        return np.asarray(pictures, np.float32)
 
     def _free(self) -> None:
         if self.device.startswith("cuda"):
@@ -105,6 +126,8 @@ class FaceRunner:
     def close(self) -> None:
         """Gives the device's memory back."""
         self._network.to("meta")
+        if self._exact is not None:
+            self._exact.to("meta")
         self._free()
 
 

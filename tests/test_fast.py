@@ -1,0 +1,94 @@
+"""The fast form computes the same function as the proven network, and short number types stay close to it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from gpen_ui.engine.fast import FastGpen, fir_adds, fir_depthwise, upsample_picture
+from gpen_ui.engine.precision import choose_dtype
+from gpen_ui.engine.runner import FaceRunner
+from gpen_ui.network import Gpen, GpenConfig
+from gpen_ui.network.layers import Blur, Upsample
+from gpen_ui.paths import home_folder
+from gpen_ui.weights import load_network
+from tests import pictures, recipe
+
+CONFIGS = [GpenConfig(64, 1, 1 / 16), GpenConfig(256, 2, 1 / 16)]
+
+
+def relative_l2(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a.double() - b.double()).norm() / b.double().norm())
+
+
+@pytest.mark.parametrize("adds", [False, True])
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_equals_the_network_in_float32(config: GpenConfig, adds: bool) -> None:
+    network = recipe.fill(Gpen(config))
+    x = torch.cat([recipe.input_tensor(config.size, tag) for tag in "AB"])
+    with torch.inference_mode():
+        assert relative_l2(FastGpen(network, adds=adds)(x), network(x)) < 5e-6
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.bfloat16, 2e-2), (torch.float16, 2e-3)])
+def test_short_types_stay_close_and_give_float32_pictures(dtype: torch.dtype, bound: float) -> None:
+    network = recipe.fill(Gpen(CONFIGS[0]))
+    x = recipe.input_tensor(64, "A")
+    with torch.inference_mode():
+        out = FastGpen(network, dtype)(x)
+        assert out.dtype == torch.float32
+        assert relative_l2(out, network(x)) < bound
+
+
+def test_a_batch_equals_its_single_results_and_the_network_is_left_alone() -> None:
+    network = recipe.fill(Gpen(CONFIGS[0]))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    fast = FastGpen(network)
+    x = torch.cat([recipe.input_tensor(64, tag) for tag in "AB"])
+    with torch.inference_mode():
+        together = fast(x)
+        alone = torch.cat([fast(x[:1]), fast(x[1:])])
+        again = fast(x)
+    assert relative_l2(together, alone) < 2e-6 and torch.equal(together, again)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_all_forms_of_the_filters_agree() -> None:
+    x = torch.rand(2, 5, 17, 16)
+    for padding_px, gain in ((2, 1.0), (1, 4.0)):
+        expected = Blur(padding_px, gain)(x)
+        for form in (fir_adds, fir_depthwise):
+            torch.testing.assert_close(form(x, padding_px, gain), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(upsample_picture(x[:, :3]), Upsample()(x[:, :3]), atol=1e-5, rtol=1e-5)
+
+
+def test_bfloat16_stays_within_two_levels_on_the_embedded_model() -> None:
+    network = load_network(home_folder() / "models" / "gpen-lite-512.pth")
+    face = cv2.resize(pictures.degraded(pictures.astronaut()[30:230, 120:320], factor=0.5), (512, 512))
+    x = torch.from_numpy(face).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.inference_mode():
+        off = ((FastGpen(network, torch.bfloat16)(x) - network(x)).abs() * 127.5).flatten()
+    assert float(off.kthvalue(int(off.numel() * 0.999)).values) <= 2 and float(off.max()) <= 4
+
+
+def test_a_face_that_overflows_is_computed_again_exactly_and_said() -> None:
+    network = recipe.fill(Gpen(CONFIGS[0]))
+
+    class Overflowing(FastGpen):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out = super().forward(x)
+            out[0] = float("inf")
+            return out
+
+    runner = FaceRunner(Overflowing(network, torch.bfloat16), "cpu", 2, exact=network)
+    crop = np.full((64, 64, 3), 90, np.float32)
+    result = runner.run([crop])[0]
+    exact = FaceRunner(network, "cpu", 1).run([crop])[0]
+    assert isinstance(result, np.ndarray) and np.array_equal(result, exact)
+    assert [note.key for note in runner.notes] == ["redone_exactly"]
+
+
+def test_the_processor_gets_a_type_that_it_computes_quickly() -> None:
+    assert choose_dtype("cpu") in (torch.float32, torch.bfloat16)
