@@ -37,13 +37,11 @@ def running_page(log: Path, **settings: Any) -> Iterator[str]:
         )
         try:
             yield _address(server, log)
-        finally:
             server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            assert server.wait(60) == 0, f"the page did not end in order: {log.read_text(errors='replace')}"
+        finally:
+            server.kill()
+            server.wait()
 
 
 def _address(server: subprocess.Popen[bytes], log: Path) -> str:

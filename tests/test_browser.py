@@ -266,6 +266,19 @@ def test_a_folder_is_restored_and_one_outside_refused(visit: Page, place: Path, 
     assert len(list((place / "outputs" / "album").iterdir())) == 2
 
 
+def test_a_guarded_page_works_with_its_password(browser: Browser, tmp_path: Path):
+    with running_page(tmp_path / "log", auth="anna:geheim", model="no-such-model") as guarded:
+        context = browser.new_context(
+            locale="en-GB", http_credentials={"username": "anna", "password": "geheim", "origin": guarded}
+        )
+        page = context.new_page()
+        page.goto(guarded)
+        page.get_by_text(say("page.status.none")).wait_for()
+        page.click("#single-start")
+        assert say("error.page_no_photos") in toast(page)
+        context.close()
+
+
 def test_nothing_is_lost_on_a_phone(browser: Browser, url: str):
     context = browser.new_context(locale="en-GB", viewport={"width": 390, "height": 800})
     page = context.new_page()

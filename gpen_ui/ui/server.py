@@ -59,12 +59,21 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
     service = Service(settings, scratch)
     app = build_app(service, settings)
     service.begin()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            service.stop_runs()
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # open pages are cut off, which is no error
+            await super().shutdown(sockets)
+
+    server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     if on_ready is not None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         on_ready(f"http://{host}:{listener.getsockname()[1]}")
     try:
         server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # how a server is ended by hand
     finally:
         service.close()
 

@@ -240,14 +240,20 @@ class Service:
             sessions = list(self._sessions.values())
         return [*self._left_batches, *(session.batch for session in sessions if session.batch is not None)]
 
-    def close(self) -> None:
-        """Stops every run after its batch in flight and frees the device."""
+    def stop_runs(self) -> list[Run]:
+        """Ends every run after its batch in flight, and every download; does not wait for it."""
         with self._sessions_lock:
-            singles = [session.single for session in self._sessions.values() if session.single is not None]
-        runs = [*singles, *self._batches()]
+            sessions = list(self._sessions.values())
+        runs = [session.single for session in sessions if session.single is not None] + self._batches()
         for run in runs:
             run.stop.set()
-        for run in runs:
+        for session in sessions:
+            session.download_stop.set()
+        return runs
+
+    def close(self) -> None:
+        """Ends every run in order and frees the device."""
+        for run in self.stop_runs():
             run.finished.wait()
         if self._restorer is not None:
             self._restorer.close()

@@ -18,8 +18,7 @@ from gpen_ui.ui.folders import input_folder, named, output_folder, photos_in, re
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_model import whole_number
-from gpen_ui.ui.tab_parameters import options_from
+from gpen_ui.ui.tab_parameters import options_from, whole_number
 
 TICK_S = 0.5
 

@@ -11,12 +11,14 @@ import gradio as gr
 from gradio.components import Component
 
 from gpen_ui.catalog import ModelSpec, all_models, model_spec, restoration_models
-from gpen_ui.errors import GpenError, Stopped, UsageError
+from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.settings import Settings
 from gpen_ui.ui import views
+from gpen_ui.ui.downloads import Download
 from gpen_ui.ui.folders import checkpoint_file, named
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech, always_after
+from gpen_ui.ui.tab_parameters import BATCH_SIZE_MOST, whole_number
 
 if TYPE_CHECKING:
     from gpen_ui.engine import DeviceInfo
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 TICK_S = 0.4
 EVERYTHING = "*"  # the choice that downloads all that is missing
 OUTPUT_FORMATS = ("same", "png", "jpeg", "webp")
-BATCH_SIZE_MOST = 256  # as in Settings
 
 
 @dataclass(frozen=True)
@@ -43,21 +44,6 @@ class ModelTab:
     catalogue: gr.HTML
 
 
-def whole_number(value: Any) -> int:
-    """A batch size from a number field.
-
-    Raises:
-        UsageError: not a whole number from 1 to 256.
-    """
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = 0
-    if number != value or not 1 <= number <= BATCH_SIZE_MOST:
-        raise UsageError("page_batch_size", value="" if value is None else value)
-    return number
-
-
 def device_choices(settings: Settings, devices: Sequence[DeviceInfo], speech: Speech) -> list[tuple[str, str]]:
     """Automatic, CUDA and CPU always; further cards and other accelerators that work.
 
@@ -74,39 +60,10 @@ def device_choices(settings: Settings, devices: Sequence[DeviceInfo], speech: Sp
     return choices
 
 
-def model_choices(speech: Speech) -> list[tuple[str, str]]:
-    return [(spec.title(speech.language), spec.name) for spec in restoration_models()]
-
-
 def lay_out(settings: Settings, speech: Speech) -> ModelTab:
-    known = {spec.name: spec for spec in restoration_models()}
-    chosen = known.get(settings.model, restoration_models()[0])
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=3, min_width=280):
-            device = gr.Dropdown(
-                device_choices(settings, (), speech),
-                value=settings.device,
-                label=speech("page.model.device"),
-                info=speech("page.model.device.help"),
-                filterable=False,
-                elem_id="model-device",
-            )
-            model = gr.Dropdown(
-                model_choices(speech),
-                value=chosen.name,
-                label=speech("page.model.model"),
-                info=chosen.licence_note(speech.language),
-                filterable=False,
-                elem_id="model-model",
-            )
-            path = gr.Textbox(
-                value="" if settings.model in known else settings.model,
-                label=speech("page.model.path"),
-                info=speech(
-                    "page.model.path.help", folders=named((settings.models_folder, *settings.readable_folders))
-                ),
-                elem_id="model-path",
-            )
+            device, model, path = _what_to_load(settings, speech)
             batch_size = gr.Number(
                 value=settings.batch_size,
                 precision=0,
@@ -127,18 +84,11 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
             reload = gr.Button(speech("page.model.reload"), variant="primary", size="lg", elem_id="model-reload")
         with gr.Column(scale=4, min_width=280):
             card = gr.HTML(padding=False, elem_id="model-card")
-            with gr.Row(equal_height=True):
-                download_choice = gr.Dropdown(
-                    label=speech("page.model.download_choice"),
-                    filterable=False,
-                    scale=3,
-                    elem_id="model-download-choice",
-                )
-            with gr.Row():
-                download = gr.Button(speech("page.model.download"), elem_id="model-download")
-                download_stop = gr.Button(
-                    speech("page.stop"), variant="stop", visible=False, elem_id="model-download-stop"
-                )
+            download_choice = gr.Dropdown(
+                label=speech("page.model.download_choice"), filterable=False, elem_id="model-download-choice"
+            )
+            download = gr.Button(speech("page.model.download"), elem_id="model-download")
+            download_stop = gr.Button(speech("page.stop"), variant="stop", visible=False, elem_id="model-download-stop")
             download_progress = gr.HTML(padding=False, elem_id="model-download-progress")
     gr.HTML(f"<h3>{speech('page.model.catalogue')}</h3>", padding=False)
     catalogue = gr.HTML(padding=False, elem_id="model-catalogue")
@@ -146,6 +96,36 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
         device, model, path, batch_size, output_format, reload, card, download_choice, download, download_stop,
         download_progress, catalogue,
     )  # fmt: skip
+
+
+def _what_to_load(settings: Settings, speech: Speech) -> tuple[gr.Dropdown, gr.Dropdown, gr.Textbox]:
+    """Device, model of the catalogue, and the path of a file of one's own."""
+    known = {spec.name: spec for spec in restoration_models()}
+    chosen = known.get(settings.model, restoration_models()[0])
+    device = gr.Dropdown(
+        device_choices(settings, (), speech),
+        value=settings.device,
+        label=speech("page.model.device"),
+        info=speech("page.model.device.help"),
+        filterable=False,
+        elem_id="model-device",
+    )
+    model = gr.Dropdown(
+        [(spec.title(speech.language), spec.name) for spec in known.values()],
+        value=chosen.name,
+        label=speech("page.model.model"),
+        info=chosen.licence_note(speech.language),
+        filterable=False,
+        elem_id="model-model",
+    )
+    allowed = named((settings.models_folder, *settings.readable_folders))
+    path = gr.Textbox(
+        value="" if settings.model in known else settings.model,
+        label=speech("page.model.path"),
+        info=speech("page.model.path.help", folders=allowed),
+        elem_id="model-path",
+    )
+    return device, model, path
 
 
 class ModelHandlers:
@@ -285,48 +265,6 @@ class ModelHandlers:
             return ""
         spec = all_models().get(restorer.model_name)
         return spec.licence_note(self.speech.language) if spec else self.speech("page.model.now.own_file")
-
-
-class Download(threading.Thread):
-    """Downloads models one after another; a page looks at it whenever it likes."""
-
-    def __init__(self, specs: list[ModelSpec], settings: Settings, stop: threading.Event) -> None:
-        super().__init__(name="download", daemon=True)
-        self.error: Exception | None = None
-        self.finished = threading.Event()
-        self._specs = specs
-        self._folder = settings.models_folder
-        self._stop_wish = stop
-        self._now = specs[0]
-        self._done_bytes = 0
-        self._total_bytes: int | None = None
-        self._host = ""
-
-    def run(self) -> None:
-        from gpen_ui.weights import download_model
-
-        try:
-            for spec in self._specs:
-                self._now, self._done_bytes, self._total_bytes, self._host = spec, 0, spec.bytes, ""
-                download_model(spec, self._folder, on_progress=self._note, stop=self._stop_wish)
-        except Exception as error:  # handed to the page, which tells it in the reader's language
-            self.error = error
-        finally:
-            self.finished.set()
-
-    def view(self, speech: Speech) -> str:
-        """A bar for the file that comes in now."""
-        model, done = self._now.title(speech.language), views.bytes_text(self._done_bytes)
-        if not self._host:
-            return views.waiting(speech("page.model.download.starting", model=model))
-        said = {"model": model, "done": done, "host": self._host}
-        if not self._total_bytes:
-            return views.waiting(speech("page.model.download.progress_unknown", **said))
-        text = speech("page.model.download.progress", total=views.bytes_text(self._total_bytes), **said)
-        return views.share_done(min(1.0, self._done_bytes / self._total_bytes), text)
-
-    def _note(self, done_bytes: int, total_bytes: int | None, host: str) -> None:
-        self._done_bytes, self._total_bytes, self._host = done_bytes, total_bytes, host
 
 
 def shown_by(tab: ModelTab, status: gr.HTML) -> list[Component]:

@@ -9,12 +9,14 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from gpen_ui.errors import UsageError
 from gpen_ui.options import OptionSpec, RestoreOptions, load_preset, option_specs, parse_options, preset_names
 from gpen_ui.texts import say
 from gpen_ui.ui import views
 from gpen_ui.ui.speech import Speech
 
 GROUPS = ("face", "photo", "input")
+BATCH_SIZE_MOST = 256  # as in Settings
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,21 @@ def options_from(values: Sequence[Any]) -> RestoreOptions:
     """
     given = {spec.name: _plain(value, spec) for spec, value in zip(option_specs(), values, strict=True)}
     return parse_options(given)
+
+
+def whole_number(value: Any) -> int:
+    """A batch size from a number field.
+
+    Raises:
+        UsageError: not a whole number from 1 to 256.
+    """
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = 0
+    if number != value or not 1 <= number <= BATCH_SIZE_MOST:
+        raise UsageError("page_batch_size", value="" if value is None else value)
+    return number
 
 
 def in_words(options: RestoreOptions, speech: Speech) -> str:

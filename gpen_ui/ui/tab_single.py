@@ -20,8 +20,7 @@ from gpen_ui.ui.folders import uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service, Session
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_model import whole_number
-from gpen_ui.ui.tab_parameters import in_words, options_from
+from gpen_ui.ui.tab_parameters import in_words, options_from, whole_number
 
 TICK_S = 0.4  # how often a page that watches a run is told where it stands
 ZIP_NAME = "gpen-results.zip"
