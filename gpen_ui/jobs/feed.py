@@ -96,7 +96,7 @@ class Feed:
                     return
         except BaseException as error:  # whatever it is, the worker decides
             if not self._left_behind.is_set():
-                log.exception("the stream fell over")
+                log.info("the stream fell over", exc_info=True)
             self._give(error)
             return
         self._give(None)

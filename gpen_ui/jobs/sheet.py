@@ -10,6 +10,7 @@ from html import escape
 from gpen_ui.jobs.report import counts, photos_of
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.types import PhotoRecord, RunRecord
+from gpen_ui.options import option_specs
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language, say
 
@@ -21,7 +22,7 @@ body { margin: 2rem auto; max-width: 1180px; padding: 0 1rem; }
 h1 { font-size: 1.4rem; margin: 0 0 .2rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .4rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 1rem 0; }
 dt { opacity: .7; } dd { margin: 0; overflow-wrap: anywhere; }
-.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 1rem; }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 1rem; margin-bottom: 1rem; }
 article { border: 1px solid #8884; border-radius: 8px; padding: .7rem; break-inside: avoid; }
 article h3 { font-size: .95rem; margin: 0 0 .4rem; overflow-wrap: anywhere; font-weight: 600; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .4rem; }
@@ -58,7 +59,7 @@ def contact_sheet(store: RunStore, run: RunRecord, language: Language) -> Iterat
 
 def _head(store: RunStore, run: RunRecord, language: Language) -> Iterator[str]:
     numbers = counts(store, run)
-    options = ", ".join(f"{name} {value}" for name, value in run.options.model_dump().items())
+    options = ", ".join(f"{spec.title(language)}: {getattr(run.options, spec.name)}" for spec in option_specs())
     state = say(f"runs.state.{'interrupted' if run.is_interrupted else run.state}", language)
     facts = [
         ("state", state + (f": {run.why.sentence(language)}" if run.why else "")),
@@ -79,7 +80,9 @@ def _head(store: RunStore, run: RunRecord, language: Language) -> Iterator[str]:
 
 
 def _article(store: RunStore, photo: PhotoRecord, language: Language, *, with_pictures: bool) -> str:
-    parts = [f'<article class="{photo.state}"><h3>{photo.number}. {escape(shown(photo.path.name))}</h3>']
+    parts = [
+        f'<article class="{photo.state}"><h3>{photo.number}. {escape(shown(photo.subfolder / photo.path.name))}</h3>'
+    ]
     if with_pictures:
         parts += _pictures(store, photo, language)
     for line, is_bad in _lines(store, photo, language):

@@ -101,7 +101,7 @@ class Worker:
         except GpenError as error:
             state, why = (self._wished_state(), None) if error.exit_code == 130 else ("broken", told(error))
         except Exception as error:
-            log.exception("run %s broke off", self.run.id)
+            log.info("run %s broke off", self.run.id, exc_info=True)  # the user gets one sentence
             why = told(GpenError("run_unexpected", reason=str(error) or type(error).__name__))
         finally:
             self._heart.set()
