@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,18 @@ CPU = ("--device", "cpu")
 def run(*arguments: object, language: Language = "en") -> Result:
     """One command in this process."""
     return CliRunner().invoke(build_program(language), [str(argument) for argument in arguments])
+
+
+def command_names(*group: str) -> list[str]:
+    """The commands of the program, or of a group of them, as the help lists them."""
+    _, _, listed = run(*group, "--help").stdout.partition("Commands:\n")
+    return re.findall(r"^  (\w+)", listed, re.MULTILINE)
+
+
+def all_commands() -> list[tuple[str, ...]]:
+    """Every command with the group before it."""
+    tops = [(name, command_names(name)) for name in command_names()]
+    return [(top, *rest) for top, subs in tops for rest in ([(sub,) for sub in subs] or [()])]
 
 
 def start(*arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.Popen[str]:

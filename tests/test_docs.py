@@ -8,10 +8,7 @@ from gpen_ui import __version__
 from gpen_ui.cli.flags import flag_name, spelled
 from gpen_ui.options import option_specs, preset_names
 from gpen_ui.settings import Settings
-from tests.commands import CHECKOUT
-
-COMMANDS = ("enhance", "serve", "doctor", "bench")
-MODEL_COMMANDS = ("list", "download", "import", "verify")
+from tests.commands import CHECKOUT, all_commands
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
@@ -25,8 +22,8 @@ def test_the_readme_names_every_option_command_preset_and_setting(name: str):
         elif spec.kind != "bool":
             row = next(line for line in text.splitlines() if line.startswith(f"| `{flag_name(spec)}`"))
             assert all(f"{value:g}" in row for value in (spec.low, spec.high, spec.default))
-    for words in (*COMMANDS, *(f"models {command}" for command in MODEL_COMMANDS)):
-        assert f"`{words}" in text
+    for command in all_commands():
+        assert f"`{' '.join(command)}" in text
     for preset in preset_names():
         assert f"`{preset}`" in text
     for setting in Settings.model_fields:
