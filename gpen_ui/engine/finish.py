@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gpen_ui import look
 from gpen_ui.engine.prepare import ALIGNED, Crop, Job, outcome, wrapped
@@ -17,7 +16,7 @@ from gpen_ui.faces import Affine, FaceLayer, face_rectangle, paste_faces, rescal
 from gpen_ui.faces.mask import Mask
 from gpen_ui.look.channels import is_gray, luminance
 from gpen_ui.options import RestoreOptions
-from gpen_ui.photo import Photo
+from gpen_ui.photo import Photo, Pixels
 
 Masker = Callable[[Crop], Mask]  # a restored crop -> where it replaces the photo
 
@@ -49,7 +48,9 @@ def _aligned(job: Job) -> Photo:
     result = job.restored[ALIGNED]
     if isinstance(result, GpenError):
         raise result
-    pixels = np.rint(look.match_gray(result) if is_gray(job.original.pixels) else result).astype(np.uint8)
+    picture = look.match_gray(result) if is_gray(job.original.pixels) else result
+    depth = job.original.pixels.dtype
+    pixels = np.rint(picture * look.level_of(job.original.pixels)).astype(depth)
     height, width = pixels.shape[:2]
     job.outcomes[ALIGNED] = FaceOutcome(1, (0.0, 0.0, float(width), float(height)), 1.0, "restored")
     return dataclasses.replace(job.original, pixels=pixels, alpha=None)
@@ -105,7 +106,7 @@ def dress_face(restored: Crop, original: Crop, to_crop: Affine, noise: float, op
     return look.match_gray(picture) if is_gray(original) else picture
 
 
-def face_noise(pixels: NDArray[np.uint8], to_crop: Affine, crop_px: int) -> float:
+def face_noise(pixels: Pixels, to_crop: Affine, crop_px: int) -> float:
     """Standard deviation of the noise around a face, in levels of 255."""
     left, top, right, bottom = face_rectangle(to_crop, crop_px, (pixels.shape[1], pixels.shape[0]))
     part = pixels[top:bottom, left:right]

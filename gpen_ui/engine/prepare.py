@@ -17,7 +17,7 @@ from gpen_ui.engine.results import FaceOutcome, FaceState, Note
 from gpen_ui.errors import GpenError
 from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, scale_of
 from gpen_ui.options import RestoreOptions
-from gpen_ui.photo import Photo
+from gpen_ui.photo import Photo, Pixels, to_eight_bits
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Job:
 
     source: Source
     original: Photo | None = None
-    pixels: NDArray[np.uint8] | None = None
+    pixels: Pixels | None = None
     faces: list[Face] = field(default_factory=list)
     transforms: dict[int, Affine] = field(default_factory=dict)
     restored: dict[int, Crop | GpenError] = field(default_factory=dict)
@@ -88,9 +88,11 @@ class Job:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
     def crop(self, place: int, crop_px: int) -> Crop:
-        """One face, aligned: (crop_px, crop_px, 3) float32 RGB 0..255."""
+        """One face, aligned: (crop_px, crop_px, 3) float32 RGB 0..255, with the fractions of a deeper photo."""
         assert self.pixels is not None
-        return crop_face(self.pixels, self.transforms[place], crop_px)
+        crop = crop_face(self.pixels, self.transforms[place], crop_px)
+        level = look.level_of(self.pixels)
+        return crop if level == 1 else crop / np.float32(level)
 
 
 def prepare(
@@ -103,6 +105,7 @@ def prepare(
         start = time.perf_counter()
         job.original = source if isinstance(source, Photo) else read(Path(source))
         job.clock("read", start)
+        job.notes += [Note(remark.key, remark.values) for remark in job.original.metadata.remarks]
         job.pixels = look.reduce_long_edge(job.original.pixels, options.long_edge)
         if job.pixels is not job.original.pixels:
             width, height = job.original.size_wh
@@ -144,7 +147,7 @@ def wrapped(error: Exception, name: str) -> GpenError:
 def _find_faces(job: Job, options: RestoreOptions, detector: Detector, crop_px: int) -> None:
     assert job.pixels is not None
     start = time.perf_counter()
-    job.faces = detector.detect(job.pixels, options.detector_threshold)
+    job.faces = detector.detect(to_eight_bits(job.pixels), options.detector_threshold)
     job.clock("detect", start)
     start = time.perf_counter()
     for place, face in enumerate(job.faces):
@@ -159,7 +162,7 @@ def _find_faces(job: Job, options: RestoreOptions, detector: Detector, crop_px: 
     _suggest(job, options, crop_px)
 
 
-def _whole_picture(pixels: NDArray[np.uint8], crop_px: int) -> Affine:
+def _whole_picture(pixels: Pixels, crop_px: int) -> Affine:
     """The transform that stretches a picture over the crop, corners on corners."""
     scale_xy = crop_px / np.array([pixels.shape[1], pixels.shape[0]], float)
     return np.column_stack((np.diag(scale_xy), scale_xy / 2 - 0.5))

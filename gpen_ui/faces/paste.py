@@ -17,6 +17,7 @@ NOISE_MARGIN = 3.0  # band energy must exceed this many times the noise's before
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 
 Rectangle = tuple[int, int, int, int]
+Pixels = NDArray[np.uint8 | np.uint16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ class FaceLayer:
     noise: float = 0.0
 
 
-def paste_faces(photo: NDArray[np.uint8], layers: Sequence[FaceLayer]) -> NDArray[np.uint8]:
-    """A copy of the photo (H, W, 3) RGB with the faces put in.
+def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
+    """A copy of the photo (H, W, 3) RGB with the faces put in, in the photo's own depth.
 
     Overlapping faces share their common pixels by the masks' fourth powers, so each keeps its own middle and the
     change between them is smooth. The order of the layers does not matter beyond rounding.
@@ -55,7 +56,7 @@ def paste_faces(photo: NDArray[np.uint8], layers: Sequence[FaceLayer]) -> NDArra
         before = photo[top:bottom, left:right]
         change = (_picture_at(layer, photo, rectangle) - before) * weight[:, :, None]
         target = result[top:bottom, left:right]
-        changed = np.clip(np.rint(target + change), 0, 255).astype(np.uint8)
+        changed = np.clip(np.rint(target + change), 0, np.iinfo(photo.dtype).max).astype(photo.dtype)
         target[:] = np.where(weight[:, :, None] > 0, changed, target)
     return result
 
@@ -79,15 +80,17 @@ def _touch(a: Rectangle, b: Rectangle) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _picture_at(layer: FaceLayer, photo: NDArray[np.uint8], rectangle: Rectangle) -> NDArray[np.float32]:
-    """The restored picture in the photo's pixels, with the detail that the network could not see put back."""
-    picture = uncrop(layer.picture, layer.to_crop, rectangle)
+def _picture_at(layer: FaceLayer, photo: Pixels, rectangle: Rectangle) -> NDArray[np.float32]:
+    """The restored picture in the photo's pixels and numbers, with the detail that the network could not see put
+    back."""
+    level = int(np.iinfo(photo.dtype).max) // 255  # the photo's number for one level of 255
+    picture = uncrop(layer.picture, layer.to_crop, rectangle) * np.float32(level)
     if scale_of(layer.to_crop) >= 1:
         return picture
     left, top, right, bottom = rectangle
     seen = uncrop(crop_face(photo, layer.to_crop, len(layer.mask)), layer.to_crop, rectangle)
     unseen = photo[top:bottom, left:right] - seen
-    return picture + unseen * clean_share(unseen, scale_of(layer.to_crop), layer.noise)[:, :, None]
+    return picture + unseen * clean_share(unseen, scale_of(layer.to_crop), layer.noise * level)[:, :, None]
 
 
 def clean_share(band: NDArray[np.float32], scale: float, noise: float) -> NDArray[np.float32]:

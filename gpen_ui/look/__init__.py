@@ -1,6 +1,6 @@
 """What is done to pixels besides the network: denoise, sharpen, tone, size, skin, detail. Pure functions, no state."""
 
-from gpen_ui.look.channels import is_gray, luminance
+from gpen_ui.look.channels import is_gray, level_of, luminance
 from gpen_ui.look.denoise import denoise
 from gpen_ui.look.enlarge import enlarge, enlarge_plane, reduce_long_edge
 from gpen_ui.look.face import apply_mode, enhance_detail, match_gray
@@ -20,6 +20,7 @@ __all__ = [
     "enlarge_plane",
     "estimate_noise",
     "is_gray",
+    "level_of",
     "luminance",
     "match_gray",
     "protect_skin",

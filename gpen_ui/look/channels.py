@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint8 | np.uint16]
 Plane = NDArray[np.float32]
 Crop = NDArray[np.float32]
 
@@ -22,9 +22,12 @@ STRIP_PIXELS = 4_000_000  # what one strip of a large photo holds: about 16 MB f
 
 
 def luminance(pixels: NDArray[Any]) -> Plane:
-    """BT.601 luma of (H, W, 3) RGB, uint8 or float32: (H, W) float32 in the units of the pixels."""
+    """BT.601 luma of (H, W, 3) RGB, (H, W) float32: in levels of 0 to 255 for whole numbers of either depth, in their
+    own units for float32."""
     if pixels.dtype == np.uint8:
         return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    if pixels.dtype == np.uint16:
+        return in_levels(cv2.transform(pixels, LUMA_WEIGHTS))
     return np.asarray(cv2.transform(pixels, LUMA_WEIGHTS), np.float32)
 
 
@@ -38,10 +41,23 @@ def is_gray(pixels: NDArray[Any]) -> bool:
     return True
 
 
-def add_to_channels(pixels: Pixels, change: Plane) -> Pixels:
-    """Adds a change of light, (H, W) in levels, to each channel of (H, W, 3) uint8; rounds and saturates."""
-    rounded = np.rint(change).astype(np.int16)
-    return np.asarray(cv2.add(pixels, cv2.merge([rounded] * 3), dtype=cv2.CV_8U), np.uint8)
+def in_levels(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Pixels of either depth in levels of 0 to 255, fractions kept."""
+    return np.asarray(pixels, np.float32) / np.float32(level_of(pixels))
+
+
+def level_of(pixels: NDArray[Any]) -> int:
+    """What one level of 0 to 255 is in the pixels' own numbers: 1 in eight bits, 257 in sixteen."""
+    return int(np.iinfo(pixels.dtype).max) // 255
+
+
+def add_to_channels(pixels: Pixels, *changes: Plane) -> Pixels:
+    """Adds changes in levels, one (H, W) for all channels or one for each, to (H, W, 3); rounds and saturates."""
+    deep = pixels.dtype == np.uint16
+    whole: type[np.integer[Any]] = np.int32 if deep else np.int16
+    rounded = [np.rint(change * level_of(pixels)).astype(whole) for change in changes]
+    merged = cv2.merge(rounded * 3 if len(rounded) == 1 else rounded)
+    return np.asarray(cv2.add(pixels, merged, dtype=cv2.CV_16U if deep else cv2.CV_8U), pixels.dtype)
 
 
 def strips(pixels: Pixels, margin_px: int) -> Iterator[tuple[slice, slice, slice]]:

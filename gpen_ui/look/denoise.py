@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen_ui.look.channels import LUMA_WEIGHTS, Pixels, Plane, is_gray, luminance, strips
+from gpen_ui.look.channels import LUMA_WEIGHTS, Pixels, Plane, add_to_channels, in_levels, is_gray, luminance, strips
 from gpen_ui.look.noise import estimate_noise
 
 B3_SPLINE = np.array([1, 4, 6, 4, 1], np.float32) / 16
@@ -49,25 +49,20 @@ def _denoise_strip(pixels: Pixels, deviations: list[float]) -> Pixels:
     light = luminance(pixels)
     change_light = _shrink(light, deviations[0], LUMINANCE_BANDS) - light
     if len(deviations) == 1:
-        return _add(pixels, [change_light] * 3)
+        return add_to_channels(pixels, change_light)
     red_change, blue_change = (
         _shrink(plane, deviation, COLOUR_BANDS) - plane
         for plane, deviation in zip(_colour_differences(pixels), deviations[1:], strict=True)
     )
     red, green, blue = LUMA_WEIGHTS[0]
     green_change = -(red * red_change + blue * blue_change) / green  # so that luminance does not move
-    return _add(pixels, [change_light + change for change in (red_change, green_change, blue_change)])
+    return add_to_channels(pixels, *(change_light + change for change in (red_change, green_change, blue_change)))
 
 
 def _colour_differences(pixels: Pixels) -> tuple[Plane, Plane]:
     """Red and blue less luminance, each (H, W), in levels."""
     light = luminance(pixels)
-    return pixels[..., 0] - light, pixels[..., 2] - light
-
-
-def _add(pixels: Pixels, changes: list[Plane]) -> Pixels:
-    change = np.rint(cv2.merge(changes)).astype(np.int16)
-    return np.asarray(cv2.add(pixels, change, dtype=cv2.CV_8U), np.uint8)
+    return in_levels(pixels[..., 0]) - light, in_levels(pixels[..., 2]) - light
 
 
 def _shrink(plane: Plane, deviation: float, bands: int) -> Plane:

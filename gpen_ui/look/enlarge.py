@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gpen_ui.look.channels import Pixels
 
@@ -23,7 +22,7 @@ def enlarge(pixels: Pixels, scale: int) -> Pixels:
 
 
 def enlarge_plane(plane: Pixels, scale: int) -> Pixels:
-    """Enlarges one plane, for example alpha, (H, W) uint8, just as `enlarge` does the photo it belongs to."""
+    """Enlarges one plane, for example alpha, (H, W), just as `enlarge` does the photo it belongs to."""
     return _lanczos(plane, scale)
 
 
@@ -42,12 +41,12 @@ def reduce_long_edge(pixels: Pixels, long_edge_px: int) -> Pixels:
     if long_edge_px <= 0 or longest <= long_edge_px:
         return pixels
     size_wh = tuple(max(1, round(side * long_edge_px / longest)) for side in (width, height))
-    return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA), pixels.dtype)
 
 
-def _lanczos(pixels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+def _lanczos(pixels: Pixels, scale: int) -> Pixels:
     if scale == 1:
         return pixels
     height, width = pixels.shape[:2]
     size_wh = (width * scale, height * scale)
-    return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_LANCZOS4), np.uint8)
+    return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_LANCZOS4), pixels.dtype)

@@ -1,4 +1,4 @@
-"""Brightness and contrast: one curve, applied to each channel through one table of 256 values.
+"""Brightness and contrast: one curve, applied to each channel through one table of all its values.
 
 The curve works on the log-odds of a level x in 0..1, ln(x / (1 - x)): brightness adds to it, contrast multiplies it.
 So black stays black, white stays white, nothing clips, and equal channels stay equal. Flattening (negative contrast)
@@ -47,12 +47,17 @@ def adjust_tone(pixels: Pixels, contrast: int, brightness: int) -> Pixels:
     """
     if contrast == 0 and brightness == 0:
         return pixels
+    if pixels.dtype == np.uint16:
+        return tone_table(contrast, brightness, np.uint16)[pixels]
     return np.asarray(cv2.LUT(pixels, tone_table(contrast, brightness)), np.uint8)
 
 
-def tone_table(contrast: int, brightness: int) -> NDArray[np.uint8]:
-    """The curve as (256,) uint8, rising, for contrast and brightness of -100 to 100."""
-    level = np.arange(256) / 255
+def tone_table(
+    contrast: int, brightness: int, depth: type[np.uint8 | np.uint16] = np.uint8
+) -> NDArray[np.uint8 | np.uint16]:
+    """The curve as (256,) uint8 or (65536,) uint16, rising, for contrast and brightness of -100 to 100."""
+    top = np.iinfo(depth).max
+    level = np.arange(top + 1) / top
     odds_factor = FULL_BRIGHTNESS ** (brightness / 100)
     level = level * odds_factor / (level * odds_factor + 1 - level)
     if contrast > 0:
@@ -61,4 +66,4 @@ def tone_table(contrast: int, brightness: int) -> NDArray[np.uint8]:
     elif contrast < 0:
         slope = 1 + (1 - FLATTEST_SLOPE) * contrast / 100
         level = 0.5 + (level - 0.5) * slope
-    return np.asarray(np.rint(level * 255), np.uint8)
+    return np.asarray(np.rint(level * top), depth)

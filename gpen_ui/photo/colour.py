@@ -1,4 +1,4 @@
-"""Every pixel layout that files come in -> 8-bit RGB, alpha and the profile that still describes them."""
+"""Every pixel layout that files come in -> RGB of 8 or 16 bits, alpha and the profile that still describes them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from gpen_ui.photo.deep import TOP, to_eight_bits
 from gpen_ui.photo.types import Photo, Pixels
 
 _STRIP_PIXELS = 1 << 22  # copied at a time, so that a large picture is not held three times
-_OPAQUE = 255
 
 
 class Decoded(NamedTuple):
-    """Pixels (H, W, 3) RGB, alpha (H, W) or None, the ICC profile that describes them or None, one channel or not."""
+    """Pixels (H, W, 3) RGB, alpha (H, W) or None, the ICC profile that describes them or None, one channel or not;
+    and the colour space that they were converted from, or None."""
 
     pixels: Pixels
     alpha: Pixels | None
     icc: bytes | None
     gray: bool
+    converted_from: str | None = None
 
 
 def to_rgb(image: Image.Image, icc: bytes | None) -> Decoded:
@@ -34,7 +36,7 @@ def to_rgb(image: Image.Image, icc: bytes | None) -> Decoded:
     if mode.startswith("I") or mode == "F":
         return _deep_gray(image, icc)
     if mode in ("CMYK", "LAB"):
-        return Decoded(_array(_converted_to_srgb(image, icc)), None, None, False)
+        return Decoded(_array(_converted_to_srgb(image, icc)), None, None, False, "Lab" if mode == "LAB" else mode)
     transparent = "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa")
     if mode in ("1", "L", "LA", "La") and not (transparent and mode == "1"):
         return _gray(image, icc, transparent)
@@ -44,7 +46,24 @@ def to_rgb(image: Image.Image, icc: bytes | None) -> Decoded:
     else:
         pixels, alpha = _array(image if mode == "RGB" else image.convert("RGB")), None
     gray = mode == "1" or (mode in ("P", "PA") and is_gray(pixels))
-    return Decoded(pixels, alpha, _fitting(icc, gray), gray)
+    return Decoded(pixels, alpha, fitting_profile(icc, gray=gray), gray)
+
+
+def from_deep(samples: NDArray[np.uint16], icc: bytes | None, *, premultiplied: bool = False) -> Decoded:
+    """RGB or RGBA samples of sixteen bits as `Decoded`; equal channels that came as RGB stay RGB.
+
+    Args:
+        samples: (H, W, 3) or (H, W, 4).
+        premultiplied: the colours were multiplied by alpha (TIFF's associated alpha).
+    """
+    pixels = np.ascontiguousarray(samples[:, :, :3])
+    if samples.shape[2] == 3:
+        return Decoded(pixels, None, fitting_profile(icc, gray=False), False)
+    alpha = samples[:, :, 3]
+    if premultiplied:
+        share = np.maximum(alpha, 1)[:, :, None] / np.float32(TOP)
+        pixels = np.clip(np.rint(pixels / share), 0, TOP).astype(np.uint16)
+    return Decoded(pixels, _meaningful(alpha), fitting_profile(icc, gray=False), False)
 
 
 def is_gray(pixels: Pixels) -> bool:
@@ -60,13 +79,18 @@ def colour_space(icc: bytes | None) -> str | None:
     return icc[16:20].decode("ascii", "replace").strip()
 
 
+def fitting_profile(icc: bytes | None, *, gray: bool) -> bytes | None:
+    """The profile if it is one for such pixels."""
+    return icc if colour_space(icc) in (("GRAY", "RGB") if gray else ("RGB",)) else None
+
+
 def thumbnail(photo: Photo, long_edge_px: int) -> Photo:
-    """A small copy for the screen: in sRGB, alpha kept, the longer side at most `long_edge_px`; never enlarged."""
+    """A small copy for the screen: 8 bits, sRGB, alpha kept, the longer side at most `long_edge_px`; not enlarged."""
     width, height = photo.size_wh
     factor = min(1.0, long_edge_px / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    image = Image.fromarray(photo.pixels)
-    alpha = photo.alpha
+    image = Image.fromarray(to_eight_bits(photo.pixels))
+    alpha = None if photo.alpha is None else to_eight_bits(photo.alpha)
     if factor < 1:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         alpha = None if alpha is None else _array(Image.fromarray(alpha).resize(size, Image.Resampling.BOX))
@@ -82,24 +106,25 @@ def _gray(image: Image.Image, icc: bytes | None, transparent: bool) -> Decoded:
         values, alpha = two[:, :, 0], _meaningful(two[:, :, -1])
     else:
         values = _array(image.convert("L"))
-    return Decoded(np.repeat(values[:, :, None], 3, axis=2), alpha, _fitting(icc, True), True)
+    return Decoded(np.repeat(values[:, :, None], 3, axis=2), alpha, fitting_profile(icc, gray=True), True)
 
 
 def _deep_gray(image: Image.Image, icc: bytes | None) -> Decoded:
-    """One channel of 16 bit, 32 bit or floating point, scaled by the smallest common range that holds its values."""
+    """One channel of 16 bit, 32 bit or floating point; what is no 16-bit number is scaled by the smallest common range
+    that holds the values."""
     values = np.asarray(image)
     alpha = None
     if isinstance(clear := image.info.get("transparency"), int):
-        alpha = _meaningful(np.where(values == clear, 0, _OPAQUE).astype(np.uint8))
-    numbers = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+        alpha = _meaningful(np.where(values == clear, 0, TOP).astype(np.uint16))
     if image.mode.startswith("I;16"):
-        top = 65535.0
+        deep = values.astype(np.uint16)
     else:
-        tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
+        numbers = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+        tops = (1.0, 255.0, float(TOP)) if image.mode == "F" else (float(TOP),)
         highest = float(numbers.max())
         top = next((top for top in tops if highest <= top), highest)
-    eight = np.clip(np.rint(numbers * (255.0 / top)), 0, 255).astype(np.uint8)
-    return Decoded(np.repeat(eight[:, :, None], 3, axis=2), alpha, _fitting(icc, True), True)
+        deep = np.clip(np.rint(numbers * (TOP / top)), 0, TOP).astype(np.uint16)
+    return Decoded(np.repeat(deep[:, :, None], 3, axis=2), alpha, fitting_profile(icc, gray=True), True)
 
 
 def _converted_to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
@@ -126,15 +151,11 @@ def _converted_to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     return converted if converted is not None else image.convert("RGB")
 
 
-def _fitting(icc: bytes | None, gray: bool) -> bytes | None:
-    return icc if colour_space(icc) in (("GRAY", "RGB") if gray else ("RGB",)) else None
-
-
 def _meaningful(alpha: Pixels) -> Pixels | None:
-    return np.ascontiguousarray(alpha) if (alpha < _OPAQUE).any() else None
+    return np.ascontiguousarray(alpha) if (alpha < np.iinfo(alpha.dtype).max).any() else None
 
 
-def _array(image: Image.Image) -> Pixels:
+def _array(image: Image.Image) -> NDArray[np.uint8]:
     """The picture's bytes as an array of its own, (H, W) or (H, W, channels) uint8."""
     width, height = image.size
     channels = len(image.getbands())

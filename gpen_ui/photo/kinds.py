@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from PIL import features
 
 SNIFF_BYTES = 64  # enough for every signature below
 
-READ_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")  # Pillow's names
-SHOWN_FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF"  # as people write them
+READ_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIC")  # Pillow's names
+SHOWN_FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC"  # as people write them
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -35,7 +37,8 @@ _FOREIGN_SIGNATURES = (  # recognised so that the refusal can name them
     (b"\x1aE\xdf\xa3", "video"),
     (b"PK\x03\x04", "ZIP"),
 )
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+_HEIF_BRANDS = (b"mif1", b"msf1")  # of any codec: the other brands of the file tell which
 
 
 def picture_format(head: bytes) -> str | None:
@@ -50,19 +53,21 @@ def picture_format(head: bytes) -> str | None:
         return "WEBP"
     if _is_avif(head):
         return "AVIF"
+    if _is_heic(head):
+        return "HEIC"
     return next((name for signature, name in _SIGNATURES if head.startswith(signature)), None)
 
 
 def can_read(kind: str) -> bool:
-    """Whether this build of Pillow brings the decoder (and encoder) of a format."""
+    """Whether the decoder (and encoder) of a format is there."""
+    if kind == "HEIC":
+        return importlib.util.find_spec("pillow_heif") is not None
     return kind not in ("AVIF", "WEBP") or bool(features.check(kind.lower()))
 
 
 def foreign_format(head: bytes) -> str | None:
     """The name of a known format that is not read, or None."""
-    if head[4:8] == b"ftyp" and not _is_avif(head):
-        if head[8:12] in _HEIC_BRANDS:
-            return "HEIC"
+    if head[4:8] == b"ftyp" and not _is_avif(head) and not _is_heic(head):
         return "RAW" if head[8:11] == b"crx" else "video"
     return next((name for signature, name in _FOREIGN_SIGNATURES if head.lstrip().startswith(signature)), None)
 
@@ -70,3 +75,10 @@ def foreign_format(head: bytes) -> str | None:
 def _is_avif(head: bytes) -> bool:
     """The major brand, or one of the compatible brands, of an ISO media file says AVIF."""
     return head[4:8] == b"ftyp" and (b"avif" in head[8:] or b"avis" in head[8:])
+
+
+def _is_heic(head: bytes) -> bool:
+    """As with AVIF; a file of the general brands counts when no other codec is named."""
+    if head[4:8] != b"ftyp" or _is_avif(head):
+        return False
+    return head[8:12] in _HEIC_BRANDS + _HEIF_BRANDS

@@ -13,6 +13,7 @@ from gpen_ui.paths import shown
 
 PHOTO_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".avif",
+    ".heic", ".heif", ".hif",
 )  # fmt: skip
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 

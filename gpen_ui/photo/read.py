@@ -6,6 +6,7 @@ import errno
 import io
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -25,13 +26,16 @@ from PIL import (
 
 from gpen_ui.errors import PhotoError, PhotoReadError, PhotoTooLargeError, reason_of
 from gpen_ui.paths import shown
-from gpen_ui.photo.colour import to_rgb
-from gpen_ui.photo.exif import upright
+from gpen_ui.photo.collect import collect
+from gpen_ui.photo.colour import Decoded, fitting_profile, from_deep, is_gray, to_rgb
+from gpen_ui.photo.deep import decode_deep, turned
+from gpen_ui.photo.exif import PREFIX, upright
+from gpen_ui.photo.heif import open_heic
 from gpen_ui.photo.kinds import SHOWN_FORMATS, SNIFF_BYTES, can_read, foreign_format, picture_format
 from gpen_ui.photo.mend import without_end_marker
-from gpen_ui.photo.types import Photo, PhotoMetadata
+from gpen_ui.photo.png import PngParts, take_apart
+from gpen_ui.photo.types import Photo, PhotoMetadata, Remark
 
-_ORIENTATION = 0x0112
 _TURNS = {  # Exif 2.32, tag Orientation -> what makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -43,12 +47,9 @@ _TURNS = {  # Exif 2.32, tag Orientation -> what makes the picture upright
 }
 _REDUCED_PICTURE = 254  # TIFF NewSubfileType; bit 0: this is only a preview, as in the raw files of cameras
 _DNG_VERSION = 50706
-# Tags that describe how a TIFF stores its pixels (TIFF 6.0 section 8 and 12 to 22): wrong in any other file.
-_STORAGE_TAGS = {
-    *range(254, 267), 273, 274, 277, 278, 279, 280, 281, 284, 290, 291, 292, 293, 297, 301, 317, 318, 319, 320,
-    *range(321, 326), 330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, *range(512, 522),
-    529, 530, 531, 532, 700, 33723, 34377, 34675, 37724,
-}  # fmt: skip
+_BITS, _PHOTOMETRIC, _PLANES, _EXTRA_SAMPLES = 258, 262, 284, 338
+_WHITE_IS_ZERO, _RGB = 0, 2
+_PREMULTIPLIED = 1
 
 
 class _Tiff(TiffImagePlugin.TiffImageFile):
@@ -69,14 +70,16 @@ _OPENERS: dict[str, Callable[[IO[bytes], str], ImageFile.ImageFile]] = {
     "TIFF": _Tiff,
     "GIF": GifImagePlugin.GifImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
+    "HEIC": open_heic,
 }
 
 
 def read_photo(path: Path | str, *, max_megapixels: int = 150) -> Photo:
     """Reads the first picture of a file, whatever its name says it is.
 
-    Orientation is applied. Sixteen bits are reduced to eight. Transparency becomes `alpha` (None when there is none).
-    CMYK and Lab are converted to sRGB, through the embedded profile when there is one.
+    Orientation is applied. Sixteen bits of a PNG or TIFF stay sixteen. Transparency becomes `alpha` (None when there is
+    none). CMYK and Lab are converted to sRGB, through the embedded profile when there is one; `metadata.remarks` says
+    that, and what else was not taken as it is.
 
     Args:
         max_megapixels: larger pictures are refused from the header, before anything is decoded.
@@ -94,7 +97,8 @@ def read_photo(path: Path | str, *, max_megapixels: int = 150) -> Photo:
         if not stat.S_ISREG(facts.st_mode):  # a pipe or device could block or never end
             raise PhotoReadError("photo_not_image", name=name, known=SHOWN_FORMATS)
         with path.open("rb") as stream:
-            return _read(stream, name, path, max_megapixels)
+            photo = _read(stream, name, path, max_megapixels)
+        return replace(photo, metadata=replace(photo.metadata, modified_ns=facts.st_mtime_ns))
     except FileNotFoundError as error:
         raise PhotoReadError("photo_missing", name=shown(path)) from error
     except NotADirectoryError as error:
@@ -110,19 +114,20 @@ def photo_from_bytes(data: bytes, name: str = "photo", *, max_megapixels: int = 
     return _read(io.BytesIO(data), shown(name), None, max_megapixels)
 
 
-def photo_from_pixels(pixels: NDArray[np.uint8]) -> Photo:
-    """A photo from memory: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8, upright, sRGB. Copies.
+def photo_from_pixels(pixels: NDArray[np.uint8 | np.uint16]) -> Photo:
+    """A photo from memory: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16, upright, sRGB. Copies.
 
     Raises:
         PhotoReadError: another type or shape, or no pixel at all.
     """
     array = np.asarray(pixels)
     fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
-    if array.dtype != np.uint8 or not fits or array.size == 0:
+    if array.dtype not in (np.uint8, np.uint16) or not fits or array.size == 0:
         raise PhotoReadError("photo_pixels", shape=tuple(array.shape), dtype=array.dtype)
     if array.ndim == 2:
         return Photo(np.repeat(array[:, :, None], 3, axis=2), metadata=PhotoMetadata(gray=True))
-    alpha = array[:, :, 3].copy() if array.shape[2] == 4 and (array[:, :, 3] < 255).any() else None
+    opaque = np.iinfo(array.dtype).max
+    alpha = array[:, :, 3].copy() if array.shape[2] == 4 and (array[:, :, 3] < opaque).any() else None
     return Photo(np.array(array[:, :, :3], order="C"), alpha)
 
 
@@ -155,11 +160,12 @@ def _decoded(stream: IO[bytes], kind: str, name: str, path: Path | None, max_meg
     stream.seek(0)
     header_is_fine = False
     try:
-        with _OPENERS[kind](stream, "") as image:
+        png = take_apart(stream.read()) if kind == "PNG" else None
+        with _OPENERS[kind](io.BytesIO(png.picture) if png else stream, "") as image:
             _check_header(image, name, max_megapixels)
             header_is_fine = True
             image.load()
-            return _to_photo(image, kind, path)
+            return _to_photo(image, kind, stream, png, path)
     except PhotoError:
         raise
     except MemoryError as error:
@@ -167,6 +173,8 @@ def _decoded(stream: IO[bytes], kind: str, name: str, path: Path | None, max_meg
     except Exception as error:  # a broken file can make Pillow raise almost anything; none of it may leave as it is
         if path is not None and isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # the disk's error; EINVAL is a broken file's wish to go before its own start
+        if kind == "TIFF" and isinstance(error, SyntaxError) and "unknown pixel mode" in str(error):
+            raise PhotoReadError("photo_type", name=name, found="TIFF (rare)", known=SHOWN_FORMATS) from error
         damaged = _DamagedError("photo_damaged", name=name)
         damaged.header_is_fine = header_is_fine
         raise damaged from error
@@ -185,28 +193,55 @@ def _check_header(image: ImageFile.ImageFile, name: str, max_megapixels: int) ->
             raise PhotoReadError("photo_type", name=name, found="RAW", known=SHOWN_FORMATS)
 
 
-def _to_photo(image: ImageFile.ImageFile, kind: str, path: Path | None) -> Photo:
-    exif = _exif_of(image, kind)
-    icc = image.info.get("icc_profile") or None
-    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    decoded = to_rgb(image if turn is None else image.transpose(turn), icc)
-    metadata = PhotoMetadata(format=kind, exif=exif, icc=decoded.icc, gray=decoded.gray)
+def _to_photo(
+    image: ImageFile.ImageFile, kind: str, stream: IO[bytes], png: PngParts | None, path: Path | None
+) -> Photo:
+    collected = collect(image, kind, stream, png)
+    metadata, orientation = collected.metadata, collected.orientation
+    decoded = _deep(image, kind, stream, png, metadata.icc, orientation)
+    remarks = list(metadata.remarks)
+    if decoded is None:
+        turn = _TURNS.get(orientation)
+        decoded = to_rgb(image if turn is None else image.transpose(turn), metadata.icc)
+        if _stored_bits(image, png) > 8 and decoded.pixels.dtype == np.uint8:
+            remarks.append(Remark("photo_depth_reduced", {"bits": _stored_bits(image, png)}))
+    if decoded.converted_from is not None:
+        remarks.append(Remark("photo_converted", {"space": decoded.converted_from}))
+    metadata = replace(metadata, icc=decoded.icc, gray=decoded.gray, remarks=tuple(remarks))
     return Photo(decoded.pixels, decoded.alpha, metadata, path)
 
 
-def _exif_of(image: ImageFile.ImageFile, kind: str) -> bytes | None:
-    block = image.info.get("exif")
-    if kind == "TIFF" or not isinstance(block, bytes):
-        block = _collected_exif(image)
-    return upright(block)
+def _stored_bits(image: ImageFile.ImageFile, png: PngParts | None) -> int:
+    if png is not None:
+        return png.depth
+    bits = image.tag_v2.get(_BITS) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    return max(bits) if isinstance(bits, tuple) and bits else 8
 
 
-def _collected_exif(image: ImageFile.ImageFile) -> bytes | None:
-    """An EXIF block put together from a TIFF's own tags, or from the text chunk that some programs put into PNGs."""
-    tags = image.getexif()
-    for tag in _STORAGE_TAGS & set(tags):
-        del tags[tag]
-    try:
-        return tags.tobytes() if len(tags) else None
-    except Exception:  # a tag that Pillow reads but cannot write: the picture matters more
+def _deep(
+    image: ImageFile.ImageFile, kind: str, stream: IO[bytes], png: PngParts | None, icc: bytes | None, orientation: int
+) -> Decoded | None:
+    """The picture in sixteen bits when it has them in more than one channel, turned upright; else None.
+
+    Pillow has decoded the whole file by now, so that it is known to be sound.
+    """
+    if _stored_bits(image, png) != 16 or image.mode not in ("RGB", "RGBA", "RGBa", "LA"):
         return None
+    premultiplied = False
+    if png is not None:
+        samples = decode_deep(png.picture)
+    else:
+        tags = getattr(image, "tag_v2", {})
+        # OpenCV takes samples in planes for samples in pixels
+        if tags.get(_PLANES, 1) != 1 or tags.get(_PHOTOMETRIC) != _RGB:
+            return None
+        premultiplied = tags.get(_EXTRA_SAMPLES, (0,))[0] == _PREMULTIPLIED
+        stream.seek(0)
+        samples = decode_deep((upright(stream.read()) or b"").removeprefix(PREFIX))  # OpenCV would turn it by itself
+        if samples is not None and samples.ndim == 3 and image.mode == "RGB":
+            samples = samples[:, :, :3]  # the fourth is no alpha
+    if samples is None or samples.ndim != 3 or samples.shape[1::-1] != image.size:
+        return None
+    decoded = from_deep(turned(samples, orientation), icc, premultiplied=premultiplied)
+    one_channel = image.mode == "LA" and is_gray(decoded.pixels)
+    return decoded._replace(gray=one_channel, icc=fitting_profile(icc, gray=one_channel))

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint8 | np.uint16]
+
+
+class Remark(NamedTuple):
+    """Something about a file that its owner should know: text `note.<key>` with its values."""
+
+    key: str
+    values: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -20,12 +28,32 @@ class PhotoMetadata:
         exif: the EXIF block with Orientation already set to 1, or None.
         icc: the ICC profile that the pixels are meant in, or None for sRGB.
         gray: the file held one channel; the pixels repeat it three times.
+        xmp: the XMP packet.
+        xmp_extension: JPEG segments with the part of the XMP that did not fit into one.
+        resources: Photoshop's image resource blocks; the IPTC record is one of them.
+        dpi: pixels per inch, across and down.
+        texts: keyword and text of a PNG, or the comment of a JPEG or GIF.
+        chunks: PNG chunks that go into a PNG as they are: texts, time, colour.
+        jpeg_tables: quantisation tables of a JPEG in natural order, luminance first.
+        lossless: the file was compressed without loss although its format knows both.
+        modified_ns: when the file was changed last, in nanoseconds since 1970.
+        remarks: what reading changed or left out.
     """
 
     format: str = "PNG"
     exif: bytes | None = None
     icc: bytes | None = None
     gray: bool = False
+    xmp: bytes | None = None
+    xmp_extension: tuple[bytes, ...] = ()
+    resources: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    texts: tuple[tuple[str, str], ...] = ()
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+    jpeg_tables: tuple[tuple[int, ...], ...] = ()
+    lossless: bool = False
+    modified_ns: int | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +61,9 @@ class Photo:
     """A photo, upright.
 
     Attributes:
-        pixels: (H, W, 3) RGB, uint8, in the file's own colour space. Read-only by agreement: functions return new ones.
-        alpha: (H, W) uint8, or None for an opaque photo.
+        pixels: (H, W, 3) RGB, uint8 or uint16, in the file's own colour space. Read-only by agreement: functions return
+            new ones.
+        alpha: (H, W) of the same type, or None for an opaque photo.
         path: the file it came from, None for pixels from memory.
     """
 

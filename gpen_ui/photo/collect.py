@@ -1,0 +1,166 @@
+"""What a file carries besides its pixels, gathered from an opened picture."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import IO
+
+from PIL import ImageFile, JpegImagePlugin, TiffImagePlugin
+
+from gpen_ui.photo import jpeg
+from gpen_ui.photo.colour import colour_space
+from gpen_ui.photo.exif import orientation_of, pictures_in_index, upright
+from gpen_ui.photo.png import PngParts
+from gpen_ui.photo.resources import tidied, with_iptc
+from gpen_ui.photo.tiff import STORAGE_TAGS
+from gpen_ui.photo.types import PhotoMetadata, Remark
+from gpen_ui.photo.xmp import orientation_in
+
+_ORIENTATION = 274
+_XMP, _IPTC, _RESOURCES = 700, 33723, 34377
+_MOST_SNIFFED = 1 << 16  # bytes in which the codec's own header is looked for
+_TURNED_BY_DECODER = ("HEIC",)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Metadata as it goes into the photo, and how the pixels must be turned to stand upright (Exif's 1 to 8)."""
+
+    metadata: PhotoMetadata
+    orientation: int
+
+
+def collect(image: ImageFile.ImageFile, kind: str, stream: IO[bytes], png: PngParts | None) -> Collected:
+    """Gathers everything; what is damaged is left out and remarked.
+
+    Args:
+        image: opened; decoded or not.
+        stream: of the file; its place is not kept.
+        png: the file taken apart when it is a PNG; `image` then shows the bare picture.
+    """
+    raw_exif = png.exif if png else _collected_exif(image) if kind in ("TIFF", "GIF", "BMP") else image.info.get("exif")
+    tiff = _tiff_tags(image)
+    xmp = png.xmp if png else _bytes(tiff.get(_XMP) if tiff else image.info.get("xmp"))
+    stored = tiff.get(_ORIENTATION) if tiff else orientation_of(raw_exif) or orientation_in(xmp)
+    orientation = stored if isinstance(stored, int) and 1 <= stored <= 8 and kind not in _TURNED_BY_DECODER else 1
+    exif = upright(raw_exif, quarter_turn=orientation >= 5)
+    icc = png.icc if png else image.info.get("icc_profile") or None
+    unreadable = [*(png.unreadable if png else ())]
+    unreadable += ["EXIF"] if raw_exif and exif is None else []
+    unreadable += ["ICC"] if icc and colour_space(icc) is None else []
+    metadata = PhotoMetadata(format=kind, exif=exif, icc=icc, xmp=xmp, dpi=_dpi(image, png, orientation))
+    if png is not None:
+        resources = tidied(with_iptc(png.resources, png.iptc))
+        metadata = replace(metadata, resources=resources, texts=png.texts, chunks=png.chunks)
+    elif isinstance(image, JpegImagePlugin.JpegImageFile):
+        metadata = _with_jpeg_parts(metadata, image)
+    elif tiff:
+        metadata = replace(metadata, resources=_tiff_resources(tiff, _order(image)))
+    elif kind == "GIF" and isinstance(comment := image.info.get("comment"), bytes):
+        metadata = replace(metadata, texts=(("Comment", comment.decode("utf-8", "replace")),))
+    elif kind == "WEBP":
+        metadata = replace(metadata, lossless=_webp_is_lossless(stream))
+    remarks = list(_remarks(image, kind, stream, png, unreadable))
+    return Collected(replace(metadata, remarks=tuple(remarks)), orientation)
+
+
+def _with_jpeg_parts(metadata: PhotoMetadata, image: JpegImagePlugin.JpegImageFile) -> PhotoMetadata:
+    segments = [(name, data) for name, data in image.applist if isinstance(data, bytes)]
+    comments = [data.rstrip(b"\x00") for name, data in segments if name == "COM"]
+    return replace(
+        metadata,
+        resources=tidied(jpeg.resources_of(segments)),
+        xmp_extension=jpeg.xmp_extension_of(segments),
+        texts=tuple(("Comment", comment.decode("utf-8", "surrogateescape")) for comment in comments if comment),
+        jpeg_tables=jpeg.tables_of(image),
+    )
+
+
+def _remarks(
+    image: ImageFile.ImageFile, kind: str, stream: IO[bytes], png: PngParts | None, unreadable: list[str]
+) -> Iterator[Remark]:
+    frames = _frames(image, png)
+    if frames > 1:
+        yield Remark("photo_first_of_several", {"count": frames})
+    bits = int(image.info.get("bit_depth", 8)) if kind == "HEIC" else _avif_bits(stream) if kind == "AVIF" else 8
+    if bits > 8:
+        yield Remark("photo_depth_reduced", {"bits": bits})
+    if unreadable:
+        yield Remark("photo_metadata_unreadable", {"what": ", ".join(dict.fromkeys(unreadable))})
+
+
+def _frames(image: ImageFile.ImageFile, png: PngParts | None) -> int:
+    if png is not None:
+        return png.frames
+    try:
+        if isinstance(index := image.info.get("mp"), bytes):
+            return pictures_in_index(index)
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # a damaged second picture is nothing to the first
+        return 1
+
+
+def _dpi(image: ImageFile.ImageFile, png: PngParts | None, orientation: int) -> tuple[float, float] | None:
+    dpi = png.dpi if png else image.info.get("dpi")
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.info.get("jfif_unit") not in (1, 2):
+        return None  # Pillow's guess; EXIF keeps its own
+    try:
+        across, down = (float(value) for value in dpi or ())
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    if not (0 < across < 1e5 and 0 < down < 1e5):
+        return None
+    return (down, across) if orientation >= 5 else (across, down)
+
+
+def _tiff_tags(image: ImageFile.ImageFile) -> dict[int, object]:
+    """The tags of a TIFF; empty for other files."""
+    return dict(image.tag_v2) if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+
+
+def _order(image: ImageFile.ImageFile) -> str:
+    return ">" if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.prefix == b"MM" else "<"
+
+
+def _tiff_resources(tags: dict[int, object], order: str) -> bytes | None:
+    iptc = tags.get(_IPTC)
+    if isinstance(iptc, tuple):  # some programs call the record an array of long numbers
+        iptc = struct.pack(f"{order}{len(iptc)}I", *iptc) if all(isinstance(part, int) for part in iptc) else None
+    return tidied(with_iptc(_bytes(tags.get(_RESOURCES)), _bytes(iptc)))
+
+
+def _collected_exif(image: ImageFile.ImageFile) -> bytes | None:
+    """An EXIF block put together from a TIFF's own tags."""
+    tags = image.getexif()
+    for tag in STORAGE_TAGS & set(tags):
+        del tags[tag]
+    try:
+        return tags.tobytes() if len(tags) else None
+    except Exception:  # a tag that Pillow reads but cannot write: the picture matters more
+        return None
+
+
+def _bytes(value: object) -> bytes | None:
+    return value if isinstance(value, bytes) and value else None
+
+
+def _webp_is_lossless(stream: IO[bytes]) -> bool:
+    """Whether the picture's chunk is VP8L (WebP Container Specification)."""
+    stream.seek(12)
+    while len(head := stream.read(8)) == 8:
+        if head[:4] in (b"VP8L", b"VP8 "):
+            return head[:4] == b"VP8L"
+        length = int.from_bytes(head[4:], "little")
+        stream.seek(length + length % 2, 1)
+    return False
+
+
+def _avif_bits(stream: IO[bytes]) -> int:
+    """Bits per channel from the codec's configuration (AV1 Codec ISO Media File Format Binding, 2.3.3)."""
+    stream.seek(0)
+    head = stream.read(_MOST_SNIFFED)
+    at = head.find(b"av1C")
+    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+    return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
