@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from gpen_ui.options import RestoreOptions
 from gpen_ui.settings import OutputFormat
 
 if TYPE_CHECKING:
+    from gpen_ui.engine.output import Output
     from gpen_ui.engine.results import Note, RestoredPhoto
     from gpen_ui.ui.previews import Preview
     from gpen_ui.ui.service import Service
@@ -111,7 +112,7 @@ class Job:
         sources: the photos.
         options: how they are restored.
         output_for: the folder of each photo's result.
-        output_format, suffix: as `save_photo` takes them.
+        output_format, suffix: in the place of those of the settings, see `Output`.
         preview_folder: where pictures for the page go; None makes none.
         refused: outcomes of photos that are not even tried.
     """
@@ -139,11 +140,14 @@ def start_run(service: Service, job: Job, batch_size: int, stop: threading.Event
 
 
 def _work(service: Service, job: Job, run: Run, batch_size: int) -> None:
+    from gpen_ui.engine import output_of
+
     try:
+        output = replace(output_of(service.settings), format=job.output_format, suffix=job.suffix)
         with service.using(batch_size, run.stop) as restorer:
             run.mark_started()
             for result in restorer.restore_many(job.sources, job.options, stop=run.stop):
-                run.outcomes.append(_keep(result, job, run.done_count))
+                run.outcomes.append(_keep(result, job, output, run.done_count))
     except Stopped:
         pass
     except GpenError as error:
@@ -155,27 +159,21 @@ def _work(service: Service, job: Job, run: Run, batch_size: int) -> None:
         run.mark_finished()
 
 
-def _keep(result: RestoredPhoto, job: Job, number: int) -> Outcome:
+def _keep(result: RestoredPhoto, job: Job, output: Output, number: int) -> Outcome:
     """Saves a result, makes its previews and lets go of its pixels."""
-    from gpen_ui.photo import save_photo
+    from gpen_ui.engine import save_restored
     from gpen_ui.ui.previews import make_preview
 
     if result.photo is None or result.error is not None:
         return Outcome(result.name, None, error=result.error)
     source = result.source or Path(result.name)
     try:
-        saved = save_photo(
-            result.photo,
-            job.output_for(source),
-            name=source.name,
-            suffix=job.suffix,
-            output_format=job.output_format,
-        )
+        saved = save_restored(result, job.output_for(source), name=source.name, output=output)
     except GpenError as error:
         return Outcome(result.name, None, error=error)
     return Outcome(
         result.name,
-        saved,
+        saved.path,
         before_wh=result.original.size_wh if result.original else None,
         after_wh=result.photo.size_wh,
         faces_found=len(result.faces),
@@ -183,6 +181,6 @@ def _keep(result: RestoredPhoto, job: Job, number: int) -> Outcome:
         left=tuple((face.number, face.why) for face in result.faces if face.why is not None),
         seconds=result.total_seconds,
         device=result.device,
-        notes=result.notes,
+        notes=result.notes + saved.notes,
         preview=make_preview(result, job.preview_folder, number) if job.preview_folder else None,
     )

@@ -108,13 +108,14 @@ class Service:
         self.devices: tuple[DeviceInfo, ...] = ()  # filled with the first load
         self._load_error: GpenError | None = None
         self._loaded = threading.Event()
+        self._loader = threading.Thread(target=self._first_load, name="load-model", daemon=True)
         self._sessions: dict[str, Session] = {}
         self._left_batches: list[Run] = []  # go on without the page that started them
         self._sessions_lock = threading.Lock()
 
     def begin(self) -> None:
         """Starts to load the model of the settings in the background, so that the page opens at once."""
-        threading.Thread(target=self._first_load, name="load-model", daemon=True).start()
+        self._loader.start()
 
     def _first_load(self) -> None:
         try:
@@ -255,5 +256,7 @@ class Service:
         """Ends every run in order and frees the device."""
         for run in self.stop_runs():
             run.finished.wait()
+        if self._loader.is_alive():  # torch ends the process with an abort when a thread is inside of it
+            self._loader.join()
         if self._restorer is not None:
             self._restorer.close()
