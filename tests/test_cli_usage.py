@@ -116,7 +116,7 @@ def test_flags_alone_start_the_page_and_ctrl_c_ends_it():
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 0  # the page has no other end
 
 
 def test_the_page_is_not_opened_to_the_network_without_a_password():
