@@ -19,7 +19,8 @@ from gpen_ui.paths import configs_folder, home_folder
 from gpen_ui.texts import Language, pick_language
 
 ENVIRONMENT_PREFIX = "GPEN_UI_"
-OutputFormat = Literal["same", "png", "jpeg", "webp"]
+OutputFormat = Literal["same", "png", "jpeg", "webp", "tiff", "avif", "heic"]
+Metadata = Literal["keep", "no-gps", "none"]
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -31,6 +32,10 @@ class Settings(BaseModel):
         device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu".
         batch_size: faces that go through the network together on a GPU.
         output_format: "same" keeps the format of each photo.
+        metadata: what goes from a photo into its result: everything, everything but coordinates, or nothing but
+            colour profile and resolution.
+        ai_note: a restored photo carries a note in its XMP that says so, with model and options.
+        keep_time: a result gets the time of its photo's last change.
         suffix: what is added to the name of a result.
         auth: "user:password" for the page; demanded when `host` is not this machine alone.
         allowed_folders: folders on the server that the page may read batches from; None stands for the home folder
@@ -45,6 +50,9 @@ class Settings(BaseModel):
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|(cuda|xpu)(:\d+)?)$")
     batch_size: int = Field(4, ge=1, le=256)
     output_format: OutputFormat = "same"
+    metadata: Metadata = "keep"
+    ai_note: bool = True
+    keep_time: bool = True
     suffix: str = Field("_gpen", pattern=r"^[^/\\]*$", max_length=60)
     models_folder: Path = Field(default_factory=lambda: home_folder() / "models")
     outputs_folder: Path = Field(default_factory=lambda: home_folder() / "outputs")

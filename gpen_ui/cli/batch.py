@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpen_ui.cli.batch_view import BatchView, show_plan
-from gpen_ui.cli.flags import options_from_flags, with_option_flags
+from gpen_ui.cli.flags import FORMATS, options_from_flags, with_option_flags, with_output_flags
 from gpen_ui.cli.speech import spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
 from gpen_ui.errors import UsageError
@@ -55,7 +55,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,
         batch_size: Annotated[int | None, typer.Option(help=text("cli.flag.batch_size"))] = None,
         output_format: Annotated[
-            str | None, typer.Option("--format", metavar="same|png|jpeg|webp", help=text("cli.flag.format"))
+            str | None, typer.Option("--format", metavar=FORMATS, help=text("cli.flag.format"))
         ] = None,
         suffix: Annotated[str | None, typer.Option(help=text("cli.flag.suffix"))] = None,
         template: Annotated[
@@ -69,6 +69,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help=text("cli.flag.quiet"))] = False,
         given_options: dict[str, Any] | None = None,
+        given_output: dict[str, Any] | None = None,
     ) -> None:
         with spoken_errors(language):
             chosen = load_preset(preset) if preset is not None else None
@@ -82,6 +83,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
                 "batch_size": batch_size if batch_size is not None or chosen is None else chosen.batch_size,
                 "output_format": output_format,
                 "suffix": suffix,
+                **(given_output or {}),
                 "template": template,
                 "time_limit_s": time_limit,
                 "reserve_mb": reserve,
@@ -95,7 +97,9 @@ def add_to(program: typer.Typer, language: Language) -> None:
             asked = _Asked(inputs or [], output, resume, retry_failed, dry_run, chosen, given_options or {}, flags)
             raise typer.Exit(_batch(asked, BatchView(language, as_json=as_json, quiet=quiet), language))
 
-    program.command("batch", help=text("cli.batch.help"))(with_option_flags(batch, language))
+    program.command("batch", help=text("cli.batch.help"))(
+        with_option_flags(with_output_flags(batch, language), language)
+    )
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,7 @@ def _known_results(settings: Settings) -> Any:
 
 
 def _settings(asked: _Asked) -> Settings:
-    names = ("model", "device", "batch_size", "output_format", "suffix")
+    names = ("model", "device", "batch_size", "output_format", "suffix", "metadata", "ai_note", "keep_time")
     return load_settings({name: asked.flags[name] for name in names})
 
 
@@ -232,6 +236,9 @@ def _run_settings(asked: _Asked, settings: Settings) -> "RunSettings":
         batch_size=settings.batch_size,
         output_format=settings.output_format,
         suffix=settings.suffix,
+        metadata=settings.metadata,
+        ai_note=settings.ai_note,
+        keep_time=settings.keep_time,
     )
     return replace(usual, **{name: value for name, value in _given(asked).items() if name not in Settings.model_fields})
 

@@ -6,14 +6,14 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpen_ui.cli.flags import options_from_flags, with_option_flags
+from gpen_ui.cli.flags import FORMATS, options_from_flags, with_option_flags, with_output_flags
 from gpen_ui.cli.inputs import Source, gather_sources
 from gpen_ui.cli.progress import shown_progress
 from gpen_ui.cli.report import Report, Written
@@ -46,22 +46,25 @@ def add_to(program: typer.Typer, language: Language) -> None:
         device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,
         batch_size: Annotated[int | None, typer.Option(help=text("cli.flag.batch_size"))] = None,
         output_format: Annotated[
-            str | None, typer.Option("--format", metavar="same|png|jpeg|webp", help=text("cli.flag.format"))
+            str | None, typer.Option("--format", metavar=FORMATS, help=text("cli.flag.format"))
         ] = None,
         suffix: Annotated[str | None, typer.Option(help=text("cli.flag.suffix"))] = None,
         as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help=text("cli.flag.quiet"))] = False,
         given_options: dict[str, Any] | None = None,
+        given_output: dict[str, Any] | None = None,
     ) -> None:
         with spoken_errors(language):
             chosen = load_preset(preset) if preset is not None else None
             options = options_from_flags(given_options or {}, chosen)
-            settings = _settings(chosen, output, model, device, batch_size, output_format, suffix)
+            settings = _settings(chosen, output, model, device, batch_size, output_format, suffix, given_output or {})
             report = Report(language, as_json=as_json, quiet=quiet)
             _run(_Plan(inputs, recursive, settings, options, language, silent=quiet), report)
             raise typer.Exit(report.tally.exit_code)
 
-    program.command("enhance", help=text("cli.enhance.help"))(with_option_flags(enhance, language))
+    program.command("enhance", help=text("cli.enhance.help"))(
+        with_option_flags(with_output_flags(enhance, language), language)
+    )
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def _settings(
     batch_size: int | None,
     output_format: str | None,
     suffix: str | None,
+    given_output: dict[str, Any],
 ) -> Settings:
     """An explicit flag wins over the preset, the preset over the settings."""
     preset_batch_size = preset.batch_size if preset else None
@@ -93,6 +97,7 @@ def _settings(
             "batch_size": batch_size if batch_size is not None else preset_batch_size,
             "output_format": output_format,
             "suffix": suffix,
+            **given_output,
         }
     )
 
@@ -166,18 +171,13 @@ def _written(settings: Settings, sources: list[Source], results: "Iterable[Resto
 
 
 def _write(settings: Settings, source: Source, restored: "RestoredPhoto") -> Written:
-    from gpen_ui.photo import save_photo
+    from gpen_ui.engine import output_of, save_restored
 
     if restored.photo is None:
         return Written(source.path, restored, None, restored.error)
     try:
-        path = save_photo(
-            restored.photo,
-            settings.outputs_folder / source.subfolder,
-            name=source.path.name,
-            suffix=settings.suffix,
-            output_format=settings.output_format,
-        )
+        folder = settings.outputs_folder / source.subfolder
+        saved = save_restored(restored, folder, name=source.path.name, output=output_of(settings))
     except GpenError as error:
         return Written(source.path, restored, None, error)
-    return Written(source.path, restored, path, None)
+    return Written(source.path, replace(restored, notes=restored.notes + saved.notes), saved.path, None)

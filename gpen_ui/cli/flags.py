@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import typer
 
 from gpen_ui.errors import OptionError
 from gpen_ui.options import OptionSpec, Preset, RestoreOptions, option_specs, parse_options
+from gpen_ui.settings import Metadata, OutputFormat
 from gpen_ui.texts import Language, has, say
 
 SHORT_NAMES = {"detail_enhancement": "detail", "output_scale": "scale", "smallest_face_px": "smallest-face"}
 OFF = "off"  # how a choice of 0 is typed
+FORMATS = "|".join(get_args(OutputFormat))  # of `--format`
 
 
 def flag_name(spec: OptionSpec) -> str:
@@ -41,6 +43,49 @@ def with_option_flags(command: Callable[..., None], language: Language) -> Calla
     flags = [_flag(spec, language) for spec in specs]
     with_flags.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
     with_flags.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *flags)}
+    return with_flags
+
+
+def with_output_flags(command: Callable[..., None], language: Language) -> Callable[..., None]:
+    """Adds the flags that say what goes into the results' files, which every command that writes photos has.
+
+    Args:
+        command: takes the keyword `given_output`: setting's name -> what the user typed, None for "not given".
+    """
+    own = [
+        parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "given_output"
+    ]
+    kinds: dict[str, Any] = {"metadata": str | None, "ai_note": bool | None, "keep_time": bool | None}
+    declared = {
+        "metadata": "--metadata",
+        "ai_note": "--ai-note/--no-ai-note",
+        "keep_time": "--keep-time/--no-keep-time",
+    }
+
+    @functools.wraps(command)
+    def with_flags(**values: Any) -> None:
+        given = {name: values.pop(name) for name in kinds}
+        command(**values, given_output=given)
+
+    flags = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=typer.Option(
+                None,
+                declared[name],
+                help=say(f"cli.flag.{name}", language),
+                metavar="|".join(get_args(Metadata)) if name == "metadata" else None,
+            ),
+            annotation=kind,
+        )
+        for name, kind in kinds.items()
+    ]
+    # before the flags of the options, which are keyword-only, too
+    firm = [parameter for parameter in own if parameter.kind is not inspect.Parameter.KEYWORD_ONLY]
+    loose = [parameter for parameter in own if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
+    with_flags.__signature__ = inspect.Signature([*firm, *flags, *loose])  # type: ignore[attr-defined]
+    with_flags.__annotations__ = {parameter.name: parameter.annotation for parameter in (*firm, *flags, *loose)}
     return with_flags
 
 

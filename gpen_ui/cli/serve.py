@@ -4,10 +4,11 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gpen_ui.cli.flags import FORMATS, with_output_flags
 from gpen_ui.cli.speech import answer, spoken_errors, tell
 from gpen_ui.settings import load_settings
 from gpen_ui.texts import Language, say
@@ -17,7 +18,6 @@ def add_to(program: typer.Typer, language: Language) -> None:
     """Adds the command, with its help in one language."""
     text = partial(say, language=language)
 
-    @program.command(help=text("cli.serve.help"))
     def serve(
         host: Annotated[str | None, typer.Option(help=text("cli.flag.host"))] = None,
         port: Annotated[int | None, typer.Option(help=text("cli.flag.port"))] = None,
@@ -27,12 +27,13 @@ def add_to(program: typer.Typer, language: Language) -> None:
         batch_size: Annotated[int | None, typer.Option(help=text("cli.flag.batch_size"))] = None,
         output: Annotated[Path | None, typer.Option("--output", "-o", help=text("cli.flag.output"))] = None,
         output_format: Annotated[
-            str | None, typer.Option("--format", metavar="same|png|jpeg|webp", help=text("cli.flag.format"))
+            str | None, typer.Option("--format", metavar=FORMATS, help=text("cli.flag.format"))
         ] = None,
         allowed_folder: Annotated[list[Path] | None, typer.Option(help=text("cli.flag.allowed_folder"))] = None,
         spoken: Annotated[
             str | None, typer.Option("--language", metavar="en|zh", help=text("cli.flag.language"))
         ] = None,
+        given_output: dict[str, Any] | None = None,
     ) -> None:
         with spoken_errors(language):
             settings = load_settings(
@@ -47,6 +48,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
                     "output_format": output_format,
                     "allowed_folders": tuple(allowed_folder) if allowed_folder else None,
                     "language": spoken,
+                    **(given_output or {}),
                 }
             )
             heard = settings.spoken_language()
@@ -54,3 +56,5 @@ def add_to(program: typer.Typer, language: Language) -> None:
             from gpen_ui.ui import serve as serve_page
 
             serve_page(settings, on_ready=lambda url: answer(say("cli.serve.ready", heard, url=url)))
+
+    program.command("serve", help=text("cli.serve.help"))(with_output_flags(serve, language))

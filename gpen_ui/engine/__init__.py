@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gpen_ui.engine.output import Output, Saved, encode_restored, output_of, save_restored
 from gpen_ui.engine.results import FaceOutcome, Note, Progress, RestoredPhoto
 
 if TYPE_CHECKING:
@@ -15,10 +16,15 @@ __all__ = [
     "DeviceReport",
     "FaceOutcome",
     "Note",
+    "Output",
     "Progress",
     "RestoredPhoto",
     "Restorer",
+    "Saved",
+    "encode_restored",
+    "output_of",
     "probe_devices",
+    "save_restored",
 ]
 
 # The restorer needs torch; results and notes do not. Who only shows results shall not wait for torch.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui import look
+from gpen_ui.engine.output import as_notes
 from gpen_ui.engine.results import FaceOutcome, FaceState, Note
 from gpen_ui.errors import GpenError
 from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, scale_of
@@ -105,7 +106,7 @@ def prepare(
         start = time.perf_counter()
         job.original = source if isinstance(source, Photo) else read(Path(source))
         job.clock("read", start)
-        job.notes += [Note(remark.key, remark.values) for remark in job.original.metadata.remarks]
+        job.notes += as_notes(job.original.metadata.remarks)
         job.pixels = look.reduce_long_edge(job.original.pixels, options.long_edge)
         if job.pixels is not job.original.pixels:
             width, height = job.original.size_wh

@@ -11,13 +11,14 @@ from types import TracebackType
 
 import torch
 
+from gpen_ui import __version__
 from gpen_ui.catalog import model_spec
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, memory_bytes, trial
 from gpen_ui.engine.fast import FastGpen
 from gpen_ui.engine.finish import Masker
 from gpen_ui.engine.precision import choose_dtype
 from gpen_ui.engine.prepare import Crops, Source
-from gpen_ui.engine.results import RestoredPhoto
+from gpen_ui.engine.results import Recipe, RestoredPhoto
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.engine.stream import Parts, stream
 from gpen_ui.faces import Detector, large_detector, parsed_mask, shape_mask, small_detector
@@ -26,6 +27,7 @@ from gpen_ui.options import RestoreOptions
 from gpen_ui.paths import home_folder
 from gpen_ui.photo import read_photo
 from gpen_ui.weights import find_checkpoint, load_network, read_state
+from gpen_ui.weights.files import sha256_of
 
 DEFAULT_OPTIONS = RestoreOptions()
 
@@ -38,14 +40,18 @@ class Restorer:
     Attributes:
         model_name: name of the catalogue, or the file's name.
         model_path: the checkpoint.
+        model_sha256: of the checkpoint's file, so that a result can say what made it.
         device_report: what the network runs on, measured.
     """
 
-    def __init__(self, network: Gpen, model_name: str, model_path: Path, report: DeviceReport, parts: Parts) -> None:
+    def __init__(
+        self, network: Gpen, model_name: str, model_path: Path, report: DeviceReport, parts: Parts, model_sha256: str
+    ) -> None:
         self._config = network.config
         self._parts = parts
         self.model_name = model_name
         self.model_path = model_path
+        self.model_sha256 = model_sha256
         self.device_report = report
 
     @classmethod
@@ -90,7 +96,8 @@ class Restorer:
         shown = name if torch_device == "cpu" else f"{name} ({torch_device})"
         read = functools.partial(read_photo, max_megapixels=max_megapixels)
         parts = Parts(runner, load_detector(folder), load_masker(folder, torch_device), read, shown)
-        return cls(network, spec.name if spec else path.name, path, report, parts)
+        sha256 = (spec.sha256 if spec else None) or sha256_of(path)
+        return cls(network, spec.name if spec else path.name, path, report, parts, sha256)
 
     @property
     def size_px(self) -> int:
@@ -124,7 +131,9 @@ class Restorer:
         Yields:
             One result for each source, in their order. A photo that fails is a result with `error`.
         """
-        return stream(self._parts, sources, options, stop, crops)
+        recipe = Recipe(self.model_name, self.model_sha256, options, f"GPEN UI {__version__}")
+        for result in stream(self._parts, sources, options, stop, crops):
+            yield dataclasses.replace(result, recipe=recipe if result.error is None else None)
 
     def measure(self) -> DeviceReport:
         """Times one face on the device (about a second on a CPU) and keeps the number in `device_report`."""

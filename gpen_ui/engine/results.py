@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from gpen_ui.errors import GpenError
+from gpen_ui.options import RestoreOptions
 from gpen_ui.photo.types import Photo
 from gpen_ui.texts import Language, say
 
@@ -41,6 +42,22 @@ class FaceOutcome:
     why: Note | None = None
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What made a result, enough to make it again.
+
+    Attributes:
+        model: name of the catalogue, or the file's name.
+        model_sha256: of the checkpoint's file.
+        software: program and version.
+    """
+
+    model: str
+    model_sha256: str
+    options: RestoreOptions
+    software: str
+
+
 @dataclass(frozen=True, eq=False)
 class RestoredPhoto:
     """The outcome of one photo.
@@ -55,6 +72,7 @@ class RestoredPhoto:
         seconds: wall-clock time per stage: read, detect, align, network, paste, look; shared work is split evenly.
         device: where the network ran, for example "cpu" or "NVIDIA GeForce RTX 3060 (cuda:0)".
         notes: reductions, fallbacks, suggestions.
+        recipe: how it was made; None for a photo that failed.
     """
 
     name: str
@@ -66,6 +84,7 @@ class RestoredPhoto:
     seconds: dict[str, float] = field(default_factory=dict)
     device: str = ""
     notes: tuple[Note, ...] = ()
+    recipe: Recipe | None = None
 
     @property
     def restored_count(self) -> int:

@@ -30,6 +30,8 @@ def model_hash_of(store: RunStore, path: Path) -> str:
 
 
 def recipe_of(run: RunRecord) -> str:
-    """Tells what decides how a result looks: options, network and format. How it is called does not count."""
-    parts = [options_hash(run.options), run.model_hash, run.settings.output_format]
+    """Tells what decides how a result looks: options, network, format and what its file carries. How it is called does
+    not count."""
+    settings = run.settings
+    parts = [options_hash(run.options), run.model_hash, settings.output_format, settings.metadata, settings.ai_note]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpen_ui.engine.output import Output, as_notes, encode_restored, file_time
 from gpen_ui.errors import GpenError, PhotoReadError
 from gpen_ui.jobs.digest import digest_of, digest_of_file
 from gpen_ui.jobs.ledger import Facts
@@ -16,7 +18,7 @@ from gpen_ui.jobs.room import is_full
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.told import told
 from gpen_ui.jobs.types import FaceRecord, PhotoRecord, RunRecord, Told
-from gpen_ui.photo import encode_photo, small_jpeg, write_named
+from gpen_ui.photo import small_jpeg, write_named
 
 if TYPE_CHECKING:
     from gpen_ui.engine.results import RestoredPhoto
@@ -104,8 +106,10 @@ def _failure(restored: RestoredPhoto, facts: Facts) -> Told | None:
 def _write(
     store: RunStore, run: RunRecord, photo: PhotoRecord, restored: RestoredPhoto, facts: Facts, patience: Patience
 ) -> None:
-    assert restored.photo is not None
-    data, extension = encode_photo(restored.photo, run.settings.output_format)
+    output = _output(run)
+    encoded = encode_restored(restored, output)
+    data, extension = encoded.data, encoded.extension
+    facts = replace(facts, notes=facts.notes + tuple(told(note) for note in as_notes(encoded.remarks)))
     folder = run.output_folder / photo.subfolder
     patience.until_room(folder, len(data), run.settings.reserve_mb)
     digest = digest_of(data)
@@ -118,8 +122,13 @@ def _write(
             continue
         if not store.ledger.reserve(run.id, photo.id, result, digest, facts, len(data)):
             continue
-        if write_named(data, result, temporary_of(result, run.id, photo.id)):
+        if write_named(data, result, temporary_of(result, run.id, photo.id), file_time(restored, output)):
             return
+
+
+def _output(run: RunRecord) -> Output:
+    settings = run.settings
+    return Output(settings.output_format, settings.suffix, settings.metadata, settings.ai_note, settings.keep_time)
 
 
 def _is_own_rubbish(store: RunStore, photo: PhotoRecord, result: Path) -> bool:

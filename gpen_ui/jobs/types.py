@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gpen_ui.options import RestoreOptions
-from gpen_ui.settings import OutputFormat
+from gpen_ui.settings import Metadata, OutputFormat
 from gpen_ui.texts import Language, say
 
 RunState = Literal["planned", "queued", "running", "held", "watching", "paused", "done", "cancelled", "broken"]
@@ -41,6 +41,7 @@ class RunSettings:
 
     Attributes:
         model, device, batch_size: as `Restorer.load` takes them.
+        output_format, suffix, metadata, ai_note, keep_time: see `Output` in the engine.
         template: name of a result, of `{name}`, `{suffix}`, `{ext}` (with its dot) and `{n}` (counts from 1).
         recursive: folders are read with the folders below them.
         watch: new photos in the input folders are taken until the run is paused or cancelled.
@@ -56,6 +57,9 @@ class RunSettings:
     batch_size: int = 4
     output_format: OutputFormat = "same"
     suffix: str = "_gpen"
+    metadata: Metadata = "keep"
+    ai_note: bool = True
+    keep_time: bool = True
     template: str = "{name}{suffix}{ext}"
     recursive: bool = False
     watch: bool = False

@@ -1,0 +1,110 @@
+"""From a result to its file: the one way in which page, command line and runs write photos, and what they say then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpen_ui.engine.results import Note, RestoredPhoto
+from gpen_ui.errors import GpenError
+from gpen_ui.photo import Encoded, MetadataWish, Remark, WriteFormat, encode_file, save_encoded
+from gpen_ui.settings import Settings
+
+
+@dataclass(frozen=True)
+class Output:
+    """How results are written; see the settings of the same names.
+
+    Attributes:
+        format: what is asked for; "same" keeps the format of each photo.
+        suffix: stands between the name and the extension.
+        metadata: "keep", "no-gps" (without coordinates) or "none" (colour profile and resolution only).
+        ai_note: a restored photo says so in its XMP, with all that is needed to make it again.
+        keep_time: the file gets the time of the source's last change.
+    """
+
+    format: WriteFormat = "same"
+    suffix: str = "_gpen"
+    metadata: MetadataWish = "keep"
+    ai_note: bool = True
+    keep_time: bool = True
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A written result and what its owner should know about the file."""
+
+    path: Path
+    notes: tuple[Note, ...]
+
+
+def output_of(settings: Settings) -> Output:
+    """How this installation writes."""
+    return Output(settings.output_format, settings.suffix, settings.metadata, settings.ai_note, settings.keep_time)
+
+
+def save_restored(restored: RestoredPhoto, folder: Path, *, name: str, output: Output) -> Saved:
+    """Writes a result as `<name>_gpen.<ext>`; see `save_encoded`.
+
+    Args:
+        restored: one that did not fail.
+        name: of the source.
+
+    Raises:
+        PhotoWriteError: it cannot be encoded or written.
+    """
+    encoded = encode_restored(restored, output)
+    path = save_encoded(
+        encoded.data,
+        folder,
+        name=name,
+        suffix=output.suffix,
+        extension=encoded.extension,
+        modified_ns=file_time(restored, output),
+    )
+    return Saved(path, as_notes(encoded.remarks))
+
+
+def encode_restored(restored: RestoredPhoto, output: Output) -> Encoded:
+    """The bytes of a result's file, for whoever chooses its name.
+
+    Raises:
+        PhotoWriteError: it cannot be encoded.
+    """
+    if restored.photo is None:
+        raise restored.error or GpenError("photo_unexpected", name=restored.name, reason="no result")
+    note = restoration_note(restored) if output.ai_note else None
+    return encode_file(restored.photo, output.format, metadata=output.metadata, note=note)
+
+
+def file_time(restored: RestoredPhoto, output: Output) -> int | None:
+    """The time that the result's file gets, in nanoseconds since 1970; None for now."""
+    return restored.photo.metadata.modified_ns if output.keep_time and restored.photo is not None else None
+
+
+def as_notes(remarks: Iterable[Remark]) -> tuple[Note, ...]:
+    """What the photo room remarked, as it is told to the user."""
+    return tuple(Note(remark.key, remark.values) for remark in remarks)
+
+
+def restoration_note(restored: RestoredPhoto) -> dict[str, str] | None:
+    """The properties of the note in the XMP, or None when no face of the photo was touched by the network.
+
+    `Options` is a JSON object that `RestoreOptions` takes back; with the model of that hash and the same program the
+    same photo gives the same faces again.
+    """
+    recipe = restored.recipe
+    if recipe is None or not restored.restored_count or (recipe.options.strength == 0 and not recipe.options.aligned):
+        return None
+    options = recipe.options.model_dump()
+    return {
+        "Note": "Faces restored by AI",
+        "Software": recipe.software,
+        "Model": recipe.model,
+        "ModelSHA256": recipe.model_sha256,
+        "Strength": str(recipe.options.strength),
+        "Faces": str(restored.restored_count),
+        "Options": json.dumps(options, sort_keys=True),
+    }
