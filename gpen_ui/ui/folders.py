@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 from gpen_ui.errors import PhotoReadError, UsageError
-from gpen_ui.photo import find_photos
+from gpen_ui.photo import PHOTO_SUFFIXES, find_photos
 from gpen_ui.photo.kinds import SHOWN_FORMATS
 from gpen_ui.settings import Settings
+
+# What a browser lets a person choose: pictures, also those whose kind it does not know by itself (HEIC).
+UPLOAD_KINDS = ["image", *PHOTO_SUFFIXES]
 
 
 def is_within(path: Path, folders: tuple[Path, ...]) -> bool:

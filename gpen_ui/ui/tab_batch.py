@@ -14,7 +14,7 @@ from gradio.components import Component
 from gpen_ui.errors import UsageError
 from gpen_ui.settings import Settings
 from gpen_ui.ui import views
-from gpen_ui.ui.folders import input_folder, named, output_folder, photos_in, refuse_link, uploaded
+from gpen_ui.ui.folders import UPLOAD_KINDS, input_folder, named, output_folder, photos_in, refuse_link, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech, always_after
@@ -44,7 +44,7 @@ def lay_out(settings: Settings, speech: Speech) -> BatchTab:
             files = gr.File(
                 label=speech("page.batch.files"),
                 file_count="multiple",
-                file_types=["image"],
+                file_types=UPLOAD_KINDS,
                 height=180,
                 elem_id="batch-files",
             )

@@ -16,7 +16,7 @@ from gradio.components import Component
 from gpen_ui.errors import UsageError
 from gpen_ui.paths import home_folder
 from gpen_ui.ui import views
-from gpen_ui.ui.folders import uploaded
+from gpen_ui.ui.folders import UPLOAD_KINDS, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service, Session
 from gpen_ui.ui.speech import Speech, always_after
@@ -56,7 +56,7 @@ def lay_out(speech: Speech) -> SingleTab:
             files = gr.File(
                 label=speech("page.single.files"),
                 file_count="multiple",
-                file_types=["image"],
+                file_types=UPLOAD_KINDS,
                 height=220,
                 elem_id="single-files",
             )
