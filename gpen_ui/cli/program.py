@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,6 +26,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     wants the page.
     """
     _make_every_name_printable()
+    warnings.filterwarnings("ignore", module="PIL")  # a photo's odd tags are nothing to the terminal
     given = sys.argv[1:] if arguments is None else arguments
     if not given or (given[0].startswith("-") and given[0] not in OVERVIEW_FLAGS):
         given = ["serve", *given]

@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import IO
 
-from PIL import ImageFile, JpegImagePlugin, TiffImagePlugin
+from PIL import ImageFile, JpegImagePlugin
 
 from gpen_ui.photo import jpeg
 from gpen_ui.photo.colour import colour_space
 from gpen_ui.photo.exif import orientation_of, pictures_in_index, upright
 from gpen_ui.photo.png import PngParts
 from gpen_ui.photo.resources import tidied, with_iptc
-from gpen_ui.photo.tiff import STORAGE_TAGS
+from gpen_ui.photo.tiff import STORAGE_TAGS, stored_value
 from gpen_ui.photo.types import PhotoMetadata, Remark
 from gpen_ui.photo.xmp import orientation_in
 
-_ORIENTATION = 274
 _XMP, _IPTC, _RESOURCES = 700, 33723, 34377
 _MOST_SNIFFED = 1 << 16  # bytes in which the codec's own header is looked for
-_TURNED_BY_DECODER = ("HEIC",)
+TURNED_BY_DECODER = ("HEIC", "TIFF")
 
 
 @dataclass(frozen=True)
 class Collected:
-    """Metadata as it goes into the photo, and how the pixels must be turned to stand upright (Exif's 1 to 8)."""
+    """Metadata as it goes into the photo, and the orientation in which the file stores its pixels (Exif's 1 to 8)."""
 
     metadata: PhotoMetadata
     orientation: int
 
 
-def collect(image: ImageFile.ImageFile, kind: str, stream: IO[bytes], png: PngParts | None) -> Collected:
+def collect(
+    image: ImageFile.ImageFile, kind: str, stream: IO[bytes], png: PngParts | None, turned_from: int = 1
+) -> Collected:
     """Gathers everything; what is damaged is left out and remarked.
 
     Args:
         image: opened; decoded or not.
         stream: of the file; its place is not kept.
         png: the file taken apart when it is a PNG; `image` then shows the bare picture.
+        turned_from: the orientation of a picture that its decoder has turned upright.
     """
     raw_exif = png.exif if png else _collected_exif(image) if kind in ("TIFF", "GIF", "BMP") else image.info.get("exif")
-    tiff = _tiff_tags(image)
-    xmp = png.xmp if png else _bytes(tiff.get(_XMP) if tiff else image.info.get("xmp"))
-    stored = tiff.get(_ORIENTATION) if tiff else orientation_of(raw_exif) or orientation_in(xmp)
-    orientation = stored if isinstance(stored, int) and 1 <= stored <= 8 and kind not in _TURNED_BY_DECODER else 1
+    tiff = kind == "TIFF"
+    xmp = png.xmp if png else stored_value(stream, _XMP) if tiff else _bytes(image.info.get("xmp"))
+    orientation = turned_from if kind in TURNED_BY_DECODER else orientation_of(raw_exif) or orientation_in(xmp) or 1
     exif = upright(raw_exif, quarter_turn=orientation >= 5)
     icc = png.icc if png else image.info.get("icc_profile") or None
     unreadable = [*(png.unreadable if png else ())]
@@ -57,7 +57,8 @@ def collect(image: ImageFile.ImageFile, kind: str, stream: IO[bytes], png: PngPa
     elif isinstance(image, JpegImagePlugin.JpegImageFile):
         metadata = _with_jpeg_parts(metadata, image)
     elif tiff:
-        metadata = replace(metadata, resources=_tiff_resources(tiff, _order(image)))
+        iptc, resources = stored_value(stream, _IPTC), stored_value(stream, _RESOURCES)
+        metadata = replace(metadata, resources=tidied(with_iptc(resources, iptc)))
     elif kind == "GIF" and isinstance(comment := image.info.get("comment"), bytes):
         metadata = replace(metadata, texts=(("Comment", comment.decode("utf-8", "replace")),))
     elif kind == "WEBP":
@@ -113,22 +114,6 @@ def _dpi(image: ImageFile.ImageFile, png: PngParts | None, orientation: int) -> 
     if not (0 < across < 1e5 and 0 < down < 1e5):
         return None
     return (down, across) if orientation >= 5 else (across, down)
-
-
-def _tiff_tags(image: ImageFile.ImageFile) -> dict[int, object]:
-    """The tags of a TIFF; empty for other files."""
-    return dict(image.tag_v2) if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
-
-
-def _order(image: ImageFile.ImageFile) -> str:
-    return ">" if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.prefix == b"MM" else "<"
-
-
-def _tiff_resources(tags: dict[int, object], order: str) -> bytes | None:
-    iptc = tags.get(_IPTC)
-    if isinstance(iptc, tuple):  # some programs call the record an array of long numbers
-        iptc = struct.pack(f"{order}{len(iptc)}I", *iptc) if all(isinstance(part, int) for part in iptc) else None
-    return tidied(with_iptc(_bytes(tags.get(_RESOURCES)), _bytes(iptc)))
 
 
 def _collected_exif(image: ImageFile.ImageFile) -> bytes | None:

@@ -26,7 +26,7 @@ _GPS_DIRECTORY = 0x8825
 _THUMBNAIL_START, _THUMBNAIL_BYTES = 0x0201, 0x0202
 _NUMBER_OF_IMAGES = 0xB001
 _SHORT, _LONG = 3, 4
-_BYTES_OF_KIND = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+BYTES_OF_KIND = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _ENTRY_BYTES = 12
 
 
@@ -165,7 +165,7 @@ def _wipe_directory(block: bytearray, start: int, order: str) -> None:
     """Zeroes a directory and the values that its entries point to."""
     entries = entries_of(block, start, order)
     for entry in entries:
-        length = _BYTES_OF_KIND.get(entry.kind, 0) * entry.values
+        length = BYTES_OF_KIND.get(entry.kind, 0) * entry.values
         if length > 4:
             begin = _number(block, entry.value_at, order, _LONG)
             end = min(begin + length, len(block))

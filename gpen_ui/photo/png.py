@@ -113,13 +113,11 @@ def put_together(
         chunks: see `PngParts`; colour chunks are left out beside a profile, which says the same better.
     """
     head_end = len(SIGNATURE) + 25  # behind IHDR
-    front, back = [], []
+    front = []  # everything goes before the pixels, where every reader looks
     if icc is not None:
         front.append((b"iCCP", b"ICC profile\x00\x00" + zlib.compress(icc)))
     for name, body in chunks:
-        if name not in COLOUR_CHUNKS:
-            back.append((name, body))
-        elif icc is None:
+        if icc is None or name not in COLOUR_CHUNKS:
             front.append((name, body))
     if dpi is not None:
         across, down = (max(1, round(value / _INCH_M)) for value in dpi)
@@ -130,9 +128,7 @@ def put_together(
         front.append((b"iTXt", XMP_KEYWORD.encode() + bytes(5) + xmp))
     if resources is not None:
         front.append((b"zTXt", _raw_profile("8bim", resources)))
-    end = len(picture) - 12  # IEND
-    added = [b"".join(_chunk(name, body) for name, body in group) for group in (front, back)]
-    return picture[:head_end] + added[0] + picture[head_end:end] + added[1] + picture[end:]
+    return picture[:head_end] + b"".join(_chunk(name, body) for name, body in front) + picture[head_end:]
 
 
 def _walk(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -186,7 +182,7 @@ def _profile(keyword: str, content: bytes) -> tuple[str, bytes] | None:
     kind = kinds.get(keyword.removeprefix(RAW_PROFILE).lower()) if keyword.startswith(RAW_PROFILE) else None
     if kind is None:
         return None
-    found = re.fullmatch(rb"\s*\S+\s+\d+\s+([0-9a-fA-F\s]*)", content)
+    found = re.fullmatch(rb"\s*[^\n]*\n\s*\d+\s*\n([0-9a-fA-F\s]*)", content)
     try:
         profile = bytes.fromhex(found.group(1).decode("ascii")) if found else b""
     except ValueError:

@@ -26,7 +26,7 @@ from PIL import (
 
 from gpen_ui.errors import PhotoError, PhotoReadError, PhotoTooLargeError, reason_of
 from gpen_ui.paths import shown
-from gpen_ui.photo.collect import collect
+from gpen_ui.photo.collect import TURNED_BY_DECODER, collect
 from gpen_ui.photo.colour import Decoded, fitting_profile, from_deep, is_gray, to_rgb
 from gpen_ui.photo.deep import decode_deep, turned
 from gpen_ui.photo.exif import PREFIX, upright
@@ -47,8 +47,8 @@ _TURNS = {  # Exif 2.32, tag Orientation -> what makes the picture upright
 }
 _REDUCED_PICTURE = 254  # TIFF NewSubfileType; bit 0: this is only a preview, as in the raw files of cameras
 _DNG_VERSION = 50706
-_BITS, _PHOTOMETRIC, _PLANES, _EXTRA_SAMPLES = 258, 262, 284, 338
-_WHITE_IS_ZERO, _RGB = 0, 2
+_BITS, _PHOTOMETRIC, _ORIENTATION, _PLANES, _EXTRA_SAMPLES = 258, 262, 274, 284, 338
+_RGB = 2
 _PREMULTIPLIED = 1
 
 
@@ -164,8 +164,9 @@ def _decoded(stream: IO[bytes], kind: str, name: str, path: Path | None, max_meg
         with _OPENERS[kind](io.BytesIO(png.picture) if png else stream, "") as image:
             _check_header(image, name, max_megapixels)
             header_is_fine = True
+            turned_from = _stored_orientation(image)
             image.load()
-            return _to_photo(image, kind, stream, png, path)
+            return _to_photo(image, kind, stream, png, path, turned_from)
     except PhotoError:
         raise
     except MemoryError as error:
@@ -194,14 +195,19 @@ def _check_header(image: ImageFile.ImageFile, name: str, max_megapixels: int) ->
 
 
 def _to_photo(
-    image: ImageFile.ImageFile, kind: str, stream: IO[bytes], png: PngParts | None, path: Path | None
+    image: ImageFile.ImageFile,
+    kind: str,
+    stream: IO[bytes],
+    png: PngParts | None,
+    path: Path | None,
+    turned_from: int,
 ) -> Photo:
-    collected = collect(image, kind, stream, png)
+    collected = collect(image, kind, stream, png, turned_from)
     metadata, orientation = collected.metadata, collected.orientation
     decoded = _deep(image, kind, stream, png, metadata.icc, orientation)
     remarks = list(metadata.remarks)
     if decoded is None:
-        turn = _TURNS.get(orientation)
+        turn = _TURNS.get(orientation) if kind not in TURNED_BY_DECODER else None
         decoded = to_rgb(image if turn is None else image.transpose(turn), metadata.icc)
         if _stored_bits(image, png) > 8 and decoded.pixels.dtype == np.uint8:
             remarks.append(Remark("photo_depth_reduced", {"bits": _stored_bits(image, png)}))
@@ -209,6 +215,12 @@ def _to_photo(
         remarks.append(Remark("photo_converted", {"space": decoded.converted_from}))
     metadata = replace(metadata, icc=decoded.icc, gray=decoded.gray, remarks=tuple(remarks))
     return Photo(decoded.pixels, decoded.alpha, metadata, path)
+
+
+def _stored_orientation(image: ImageFile.ImageFile) -> int:
+    """Of a TIFF, which Pillow turns upright while it decodes."""
+    stored = image.tag_v2.get(_ORIENTATION, 1) if isinstance(image, TiffImagePlugin.TiffImageFile) else 1
+    return stored if isinstance(stored, int) and 1 <= stored <= 8 else 1
 
 
 def _stored_bits(image: ImageFile.ImageFile, png: PngParts | None) -> int:
@@ -240,8 +252,11 @@ def _deep(
         samples = decode_deep((upright(stream.read()) or b"").removeprefix(PREFIX))  # OpenCV would turn it by itself
         if samples is not None and samples.ndim == 3 and image.mode == "RGB":
             samples = samples[:, :, :3]  # the fourth is no alpha
-    if samples is None or samples.ndim != 3 or samples.shape[1::-1] != image.size:
+    if samples is None or samples.ndim != 3:
         return None
-    decoded = from_deep(turned(samples, orientation), icc, premultiplied=premultiplied)
+    samples = turned(samples, orientation)
+    if samples.size != image.width * image.height * samples.shape[2]:
+        return None
+    decoded = from_deep(samples, icc, premultiplied=premultiplied)
     one_channel = image.mode == "LA" and is_gray(decoded.pixels)
     return decoded._replace(gray=one_channel, icc=fitting_profile(icc, gray=one_channel))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen_ui.photo.exif import BYTE_ORDERS, PREFIX, entries_of, first_directory
+from gpen_ui.photo.exif import BYTE_ORDERS, BYTES_OF_KIND, PREFIX, entries_of, first_directory
 
 # Tags that describe how a TIFF stores its pixels (TIFF 6.0 section 8 and 12 to 22): wrong in any other file.
 STORAGE_TAGS = {
@@ -28,6 +28,36 @@ _SHORT, _LONG, _RATIONAL, _UNDEFINED, _BYTE = 3, 4, 5, 7, 1
 _DEFLATE, _HORIZONTAL, _INCH, _UNASSOCIATED_ALPHA = 8, 2, 2, 2
 _STRIP_BYTES = 1 << 20  # before compression; readers need one strip in memory
 _COMPRESSION_LEVEL = 4
+_MOST_BYTES = 64 << 20  # of one tag's value; what is longer is no metadata
+_NAMES: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
+
+
+def stored_value(stream: IO[bytes], tag: int) -> bytes | None:
+    """The bytes of a tag in the first directory of a TIFF file, exactly as they are stored, whatever type they claim.
+
+    None when the tag is not there, or points beyond the file.
+    """
+    stream.seek(0)
+    header = stream.read(8)
+    order = BYTE_ORDERS.get(header[:4])
+    if order is None:
+        return None
+    stream.seek(int.from_bytes(header[4:8], _NAMES[order]))
+    rows = int.from_bytes(stream.read(2), _NAMES[order])
+    for _ in range(rows):
+        row = stream.read(12)
+        if len(row) < 12:
+            return None
+        number, kind, count = struct.unpack(f"{order}HHI", row[:8])
+        if number != tag:
+            continue
+        length = count * BYTES_OF_KIND.get(kind, 0)
+        if length <= 4:
+            return row[8 : 8 + length] or None
+        stream.seek(int.from_bytes(row[8:], _NAMES[order]))
+        value = stream.read(min(length, _MOST_BYTES))
+        return value if len(value) == length else None
+    return None
 
 
 def encode_tiff(
