@@ -99,7 +99,8 @@ def encode_file(
 
     EXIF, XMP (both upright, with the sizes of the picture, without small pictures of how it was), IPTC, the ICC
     profile, resolution and texts go along where the format holds them. A photo that was grey and still is becomes one
-    channel again. Sixteen bits become eight where the format ends there.
+    channel again, except with alpha in sixteen bits, which hardly any program reads. Sixteen bits become eight where
+    the format ends there.
 
     Args:
         output_format: see `written_format`.
@@ -119,7 +120,8 @@ def encode_file(
     if wished.exif is not None and "EXIF" in target.holds and fitting.exif is None:
         remarks.append(Remark("photo_not_held", {"format": kind, "what": "EXIF"}))
     space = colour_space(wished.icc)
-    one_channel = target.one_channel and wished.gray and space != "RGB" and is_gray(photo.pixels)
+    rare = photo.alpha is not None and photo.pixels.dtype == np.uint16
+    one_channel = not rare and target.one_channel and wished.gray and space != "RGB" and is_gray(photo.pixels)
     fitting = replace(fitting, icc=wished.icc if space == ("GRAY" if one_channel else "RGB") else None)
     try:
         data = _encoded(_samples(photo, kind, one_channel), kind, photo.alpha is not None, fitting)
@@ -215,8 +217,6 @@ def _plain_png(samples: NDArray[np.uint8 | np.uint16]) -> bytes:
         buffer = io.BytesIO()
         _image(samples).save(buffer, "PNG", **_TARGETS["PNG"].options)
         return buffer.getvalue()
-    if samples.shape[2] == 2:  # OpenCV does not write grey with alpha
-        samples = samples[:, :, [0, 0, 0, 1]]
     return encode_deep_png(samples.astype(np.uint16, copy=False))
 
 

@@ -34,6 +34,7 @@ from gpen_ui.photo.heif import open_heic
 from gpen_ui.photo.kinds import SHOWN_FORMATS, SNIFF_BYTES, can_read, foreign_format, picture_format
 from gpen_ui.photo.mend import without_end_marker
 from gpen_ui.photo.png import PngParts, take_apart
+from gpen_ui.photo.tiff import planes_apart
 from gpen_ui.photo.types import Photo, PhotoMetadata, Remark
 
 _TURNS = {  # Exif 2.32, tag Orientation -> what makes the picture upright
@@ -49,6 +50,7 @@ _REDUCED_PICTURE = 254  # TIFF NewSubfileType; bit 0: this is only a preview, as
 _DNG_VERSION = 50706
 _BITS, _PHOTOMETRIC, _ORIENTATION, _PLANES, _EXTRA_SAMPLES = 258, 262, 274, 284, 338
 _RGB = 2
+_APART = 2  # PlanarConfiguration
 _PREMULTIPLIED = 1
 
 
@@ -217,6 +219,15 @@ def _to_photo(
     return Photo(decoded.pixels, decoded.alpha, metadata, path)
 
 
+def _decode_planes(data: bytes) -> NDArray[np.uint16] | None:
+    """A TIFF with its samples in planes, which OpenCV and Pillow both take for samples in pixels."""
+    planes = [decode_deep(plane) for plane in planes_apart(data)]
+    whole = [plane for plane in planes if plane is not None and plane.ndim == 2]
+    if len(whole) != len(planes):
+        raise ValueError("a plane cannot be decoded")
+    return np.dstack(whole)
+
+
 def _stored_orientation(image: ImageFile.ImageFile) -> int:
     """Of a TIFF, which Pillow turns upright while it decodes."""
     stored = image.tag_v2.get(_ORIENTATION, 1) if isinstance(image, TiffImagePlugin.TiffImageFile) else 1
@@ -244,12 +255,12 @@ def _deep(
         samples = decode_deep(png.picture)
     else:
         tags = getattr(image, "tag_v2", {})
-        # OpenCV takes samples in planes for samples in pixels
-        if tags.get(_PLANES, 1) != 1 or tags.get(_PHOTOMETRIC) != _RGB:
+        if tags.get(_PHOTOMETRIC) != _RGB:
             return None
         premultiplied = tags.get(_EXTRA_SAMPLES, (0,))[0] == _PREMULTIPLIED
         stream.seek(0)
-        samples = decode_deep((upright(stream.read()) or b"").removeprefix(PREFIX))  # OpenCV would turn it by itself
+        data = (upright(stream.read()) or b"").removeprefix(PREFIX)  # OpenCV would turn it by itself
+        samples = _decode_planes(data) if tags.get(_PLANES, 1) == _APART else decode_deep(data)
         if samples is not None and samples.ndim == 3 and image.mode == "RGB":
             samples = samples[:, :, :3]  # the fourth is no alpha
     if samples is None or samples.ndim != 3:

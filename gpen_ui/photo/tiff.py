@@ -15,7 +15,7 @@ from typing import IO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen_ui.photo.exif import BYTE_ORDERS, BYTES_OF_KIND, PREFIX, entries_of, first_directory
+from gpen_ui.photo.exif import BYTE_ORDERS, BYTES_OF_KIND, PREFIX, Entry, entries_of, first_directory
 
 # Tags that describe how a TIFF stores its pixels (TIFF 6.0 section 8 and 12 to 22): wrong in any other file.
 STORAGE_TAGS = {
@@ -23,6 +23,7 @@ STORAGE_TAGS = {
     *range(321, 326), 330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, *range(512, 522),
     529, 530, 531, 532, 700, 33723, 34377, 34675, 37724,
 }  # fmt: skip
+_OF_A_PLANE = {256, 257, 259, 266, 278, 317, 322, 323, 339}  # sizes, compression and predictor: the same for all
 _RESOLUTION_TAGS = {282, 283, 296}
 _SHORT, _LONG, _RATIONAL, _UNDEFINED, _BYTE = 3, 4, 5, 7, 1
 _DEFLATE, _HORIZONTAL, _INCH, _UNASSOCIATED_ALPHA = 8, 2, 2, 2
@@ -58,6 +59,35 @@ def stored_value(stream: IO[bytes], tag: int) -> bytes | None:
         value = stream.read(min(length, _MOST_BYTES))
         return value if len(value) == length else None
     return None
+
+
+def planes_apart(data: bytes) -> list[bytes]:
+    """One grey TIFF for each channel of a TIFF that stores its samples in planes (PlanarConfiguration 2).
+
+    Each is the whole file with a directory of its own at the end.
+
+    Raises:
+        struct.error, KeyError: a damaged directory.
+    """
+    order = BYTE_ORDERS[data[:4]]
+    rows = {entry.tag: entry for entry in entries_of(data, first_directory(data, order), order)}
+    numbers = {tag: _numbers(data, rows[tag], order) for tag in rows.keys() & {273, 277, 279, 324, 325}}
+    kept = {tag: data[row.value_at - 8 : row.value_at + 4] for tag, row in rows.items() if tag in _OF_A_PLANE}
+    channels = numbers[277][0]
+    files = []
+    for channel in range(channels):
+        tags: dict[int, tuple[int, list[int] | bytes]] = {258: (_SHORT, [16]), 262: (_SHORT, [1]), 277: (_SHORT, [1])}
+        for tag in numbers.keys() - {277}:
+            share = len(numbers[tag]) // channels
+            tags[tag] = (_LONG, numbers[tag][channel * share : (channel + 1) * share])
+        files.append(_finished(bytearray(data), tags, kept, order))
+    return files
+
+
+def _numbers(data: bytes, row: Entry, order: str) -> list[int]:
+    letter, size = ("H", 2) if row.kind == _SHORT else ("I", 4)
+    at = row.value_at if size * row.values <= 4 else struct.unpack_from(f"{order}I", data, row.value_at)[0]
+    return list(struct.unpack_from(f"{order}{row.values}{letter}", data, at))
 
 
 def encode_tiff(
