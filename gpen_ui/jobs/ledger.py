@@ -92,11 +92,12 @@ class Ledger:
 
     # ---- by the worker ----
 
-    def take(self, run_id: str) -> PhotoRecord | None:
-        """The next waiting photo, now "working"; None when none waits."""
+    def take(self, run_id: str, most_attempts: int = 1 << 30) -> PhotoRecord | None:
+        """The next waiting photo that was begun less often than that, now "working"; None when none waits."""
         with self._database.writing() as connection:
-            query = f"SELECT {_COLUMNS} FROM photos WHERE run_id = ? AND state = 'waiting' ORDER BY number LIMIT 1"
-            row = connection.execute(query, (run_id,)).fetchone()
+            where = "run_id = ? AND state = 'waiting' AND attempts < ?"
+            query = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY number LIMIT 1"
+            row = connection.execute(query, (run_id, most_attempts)).fetchone()
             if row is None:
                 return None
             photo = _record(row)
@@ -286,9 +287,9 @@ class Ledger:
         return [row[0] for row in rows]
 
     def begun(self, run_id: str, at_least: int) -> tuple[PhotoRecord, ...]:
-        """Photos that wait although they were begun so often."""
+        """Photos that wait although they were begun so often, the most often begun ones last."""
         where = "run_id = ? AND state = 'waiting' AND attempts >= ?"
-        query = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY number"
+        query = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY attempts, number"
         return tuple(_record(row) for row in self._database.rows(query, (run_id, at_least)))
 
     def result_owner(self, path: Path) -> int | None:

@@ -14,8 +14,8 @@ from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.types import PhotoRecord, RunRecord
 
 PAGE = 500  # photos looked at in one query
-CRASHES_MOST = 8  # begun so often without an end, a photo is what ends the program
-ALONE_FROM = 3  # begun so often, a photo goes through the engine without company
+ALONE_FROM = 3  # begun so often without an end, a photo goes through the engine after all others and without company
+CRASHES_MOST = 10  # begun so often, a photo is what ends the program
 
 
 def temporary_of(result: Path, run_id: str, photo_id: int) -> Path:

@@ -192,9 +192,11 @@ class Worker:
         crops = KeptCrops(self._store.folder, self.run.model_hash) if settings.keep_crops else None
         try:
             recover(self._store, self.run)
-            for photo in self._too_often_begun():
-                self._alone(restorer, photo, crops)
             self._stream(restorer, crops, until)
+            for photo in self._too_often_begun():
+                if self.stop.is_set() or time.monotonic() > until:
+                    break
+                self._alone(restorer, photo, crops)
         finally:
             self._watch.stop()
             if crops is not None:
@@ -264,7 +266,7 @@ class Worker:
     def _take(self) -> PhotoRecord | None:
         """The next photo for the engine, with its file as it is now; ones that another run has done are skipped."""
         while not self.stop.is_set():
-            taken = self._patience.insist(partial(self._store.ledger.take, self.run.id))
+            taken = self._patience.insist(partial(self._store.ledger.take, self.run.id, ALONE_FROM))
             if taken is None:
                 return None
             photo = _as_it_is(taken)
@@ -283,6 +285,10 @@ class Worker:
             if root is not None:
                 self._patience.hold(Told("runs.held.folder", {"folder": shown(root)}), root.is_dir)
                 self._patience.insist(partial(self._store.ledger.give_back, photo.id))
+                return
+            if isinstance(restored.error, PhotoReadError) and _as_it_is(photo) != photo and photo.attempts < ALONE_FROM:
+                # it changed, or came back with its folder, while it was read
+                self._patience.insist(partial(self._store.ledger.give_back, photo.id, crashed=True))
                 return
             work = partial(settle, self._store, self.run, photo, restored, self._recipe, self._patience, self._watch)
             self._patience.insist(work)
