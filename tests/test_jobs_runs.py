@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,17 +139,22 @@ def test_resume_does_only_what_is_new_gone_or_changed(lab: Lab, faces_seen: list
     assert lab.runs.progress(run).done == 7
 
 
-def test_a_run_that_is_stopped_goes_on_with_what_is_left_and_pixels_are_the_same(lab: Lab, tmp_path: Path, model: Path):
-    draw_many(lab.photos, 8)
+def test_a_run_that_is_stopped_goes_on_with_what_is_left_and_pixels_are_the_same(
+    lab: Lab, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    draw_many(lab.photos, 24)
     run = lab.plan()
-    lab.runs.start(run)
-    for event in lab.runs.follow(run):
-        if event is not None and event.kind == "photo":
-            lab.runs.pause(run)
-            break
-    assert lab.runs.wait(run, 60)
+    end = type(lab.store.ledger).done
+
+    def pause_after_it(ledger: object, run_id: str, photo_id: int, pace_s: float | None) -> None:
+        end(ledger, run_id, photo_id, pace_s)  # type: ignore[arg-type]
+        lab.runs.pause(run)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(lab.store.ledger), "done", pause_after_it)
+        lab.do(run)
     paused = lab.runs.progress(run)
-    assert paused.state == "paused" and 1 <= paused.done < 8 and paused.done + paused.left == 8
+    assert paused.state == "paused" and 1 <= paused.done < 24 and paused.done + paused.left == 24
     lab.runs.resume(run)
     assert lab.runs.wait(run, 60)
     (tmp_path / "other").mkdir()
@@ -156,7 +162,7 @@ def test_a_run_that_is_stopped_goes_on_with_what_is_left_and_pixels_are_the_same
     for path in lab.photos.iterdir():
         (other.photos / path.name).write_bytes(path.read_bytes())
     other.do(other.plan())
-    assert lab.files() == other.files() and len(lab.files()) == 8
+    assert lab.files() == other.files() and len(lab.files()) == 24
     assert all((lab.results / name).read_bytes() == (other.results / name).read_bytes() for name in lab.files())
     other.close()
 
@@ -391,6 +397,34 @@ def test_a_disk_that_fills_up_while_a_result_is_written_leaves_nothing_half(lab:
     kinds = [event.data.get("state") for event in lab.runs.events(run) if event.kind == "state"]
     assert kinds.count("held") == 2 and lab.runs.progress(run).done == 3
     assert lab.files() == ["000_gpen.png", "001_gpen.png", "002_gpen.png"]
+
+
+@pytest.fixture
+def small_disk(lab: Lab) -> Iterator[Path]:
+    """The results folder on a disk of its own with 512 KB."""
+    lab.results.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", lab.results], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("only root can mount a disk")
+    yield lab.results
+    lab.runs.close()
+    subprocess.run(["umount", "-l", lab.results], check=True)
+
+
+def test_a_real_disk_that_is_full_holds_the_run_until_somebody_makes_room(lab: Lab, small_disk: Path):
+    draw_many(lab.photos, 9)
+    (small_disk / "filler").write_bytes(bytes(400 << 10))
+    run = lab.plan()
+    lab.runs.start(run)
+    next(event for event in lab.runs.follow(run) if event and event.data.get("state") == "held")
+    held = lab.runs.progress(run)
+    assert held.done < 9 and held.failed == 0 and held.why is not None and str(small_disk) in held.why.sentence("zh")
+    assert not [name for name in lab.files() if name.endswith(".part")]
+    (small_disk / "filler").unlink()
+    assert lab.runs.wait(run, 60)
+    assert lab.runs.progress(run).done == 9
+    for path in small_disk.iterdir():
+        Image.open(path).load()
 
 
 def test_a_store_on_a_full_disk_holds_the_run_too(lab: Lab, monkeypatch: pytest.MonkeyPatch):
