@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from gpen_ui.engine import Restorer
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.jobs import PlannedPhoto, Runs, RunSettings, RunStore
@@ -25,7 +26,7 @@ from gpen_ui.jobs.location import Location
 from gpen_ui.jobs.types import Plan, Told
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import read_photo
-from tests.jobs_lab import QUICK, Lab, draw, draw_many, one_thread
+from tests.jobs_lab import QUICK, Lab, draw, draw_many, one_thread, save_tiny_network
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -188,8 +189,7 @@ def test_another_strength_needs_no_network_another_model_does(lab: Lab, faces_se
     assert fresh.photo is not None
     assert np.abs(fresh.photo.pixels.astype(int) - kept.pixels).max() <= 2  # 8 bits are kept of each face
     faces_seen.clear()
-    with lab.store.database.writing() as connection:
-        connection.execute("UPDATE models SET sha256 = 'another network'")
+    lab.restorer = Restorer.load(save_tiny_network(tmp_path / "other.pth", seed=1), device="cpu")
     lab.runs.resume(run)
     assert lab.runs.wait(run, 60)
     assert sum(faces_seen) == first
@@ -560,6 +560,21 @@ def test_removing_a_run_keeps_its_results_and_remembers_that_they_are_results(la
 
 
 # ---- numbers ----
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's own numbers")
+def test_memory_stays_flat_over_many_photos(lab: Lab):
+    def resident_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+    for number in range(40):
+        draw(lab.photos / f"{number}.jpg", number % 4 == 0)
+    lab.do(lab.plan())
+    before = resident_mb()
+    for number in range(40, 240):
+        draw(lab.photos / f"{number}.jpg", number % 4 == 0, shade=number % 50)
+    lab.do(lab.plan())
+    assert resident_mb() - before < 40  # 200 of these photos are 46 MB, and twice that with their results
 
 
 def test_time_left_is_not_claimed_too_early_and_comes_from_the_mean():

@@ -66,6 +66,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         keep_crops: Annotated[
             bool | None, typer.Option("--keep-crops/--no-keep-crops", help=text("cli.batch.keep_crops"))
         ] = None,
+        crops_mb: Annotated[int | None, typer.Option(metavar="MB", help=text("cli.batch.crops_mb"))] = None,
         as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help=text("cli.flag.quiet"))] = False,
         given_options: dict[str, Any] | None = None,
@@ -88,6 +89,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
                 "time_limit_s": time_limit,
                 "reserve_mb": reserve,
                 "keep_crops": keep_crops,
+                "crops_mb": crops_mb,
                 "stable_s": stable,
                 # switches that are not given leave a resumed run as it was
                 "recursive": recursive or None,

@@ -23,7 +23,6 @@ from gpen_ui.errors import GpenError
 from gpen_ui.photo import encode_photo, photo_from_bytes, photo_from_pixels
 
 FILE_NAME = "crops.sqlite"
-DEFAULT_LIMIT_MB = 2048  # about 5,000 faces of 512 px
 ROOM_AFTER_CLEANING = 0.9  # share of the limit that is left full when it is reached
 WAITING_MOST = 8  # faces that wait to be compressed; more are not kept
 BUSY_S = 5.0
@@ -41,7 +40,7 @@ class KeptCrops:
         limit_mb: the least recently used faces go when there would be more.
     """
 
-    def __init__(self, folder: Path, model_hash: str, limit_mb: int = DEFAULT_LIMIT_MB) -> None:
+    def __init__(self, folder: Path, model_hash: str, limit_mb: int) -> None:
         self._model = model_hash.encode()
         self._limit_bytes = limit_mb << 20
         self._lock = threading.Lock()

@@ -52,7 +52,6 @@ CREATE TABLE events (
     data TEXT NOT NULL
 );
 CREATE INDEX events_by_run ON events (run_id, seq);
-CREATE TABLE models (path BLOB PRIMARY KEY, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT);
 """
 
 

@@ -167,12 +167,12 @@ class Ledger:
         Returns:
             False when the name belongs to another photo.
         """
-        path = os.fsencode(result)
+        path, real = os.fsencode(result), _real(result)
         with self._database.writing() as connection:
-            owner = connection.execute("SELECT photo_id FROM results WHERE path = ?", (path,)).fetchone()
+            owner = connection.execute("SELECT photo_id FROM results WHERE path = ?", (real,)).fetchone()
             if owner is not None and owner[0] != photo_id:
                 return False
-            connection.execute("INSERT OR IGNORE INTO results VALUES (?, ?, ?)", (path, run_id, photo_id))
+            connection.execute("INSERT OR IGNORE INTO results VALUES (?, ?, ?)", (real, run_id, photo_id))
             connection.execute(
                 "UPDATE photos SET state = 'writing', result = ?, result_hash = ?, result_bytes = ? WHERE id = ?",
                 (path, digest, size_bytes, photo_id),
@@ -294,7 +294,7 @@ class Ledger:
 
     def result_owner(self, path: Path) -> int | None:
         """The photo, of any run, whose result has this very name, written or not yet."""
-        row = self._database.row("SELECT photo_id FROM results WHERE path = ?", (os.fsencode(path),))
+        row = self._database.row("SELECT photo_id FROM results WHERE path = ?", (_real(path),))
         return row["photo_id"] if row is not None else None
 
     def is_result(self, path: Path) -> bool:
@@ -339,6 +339,11 @@ def _put_facts(connection: sqlite3.Connection, photo_id: int, facts: Facts) -> N
         ],
     )
     connection.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?)", (photo_id, facts.before, facts.after))
+
+
+def _real(path: Path) -> bytes:
+    """The path with its links followed: one file is one result, whichever way it is reached."""
+    return os.fsencode(os.path.realpath(path))
 
 
 def _record(row: sqlite3.Row) -> PhotoRecord:

@@ -46,7 +46,7 @@ class RunSettings:
         recursive: folders are read with the folders below them.
         watch: new photos in the input folders are taken until the run is paused or cancelled.
         stable_s: how long a photo's size and time must stay the same before a watching run takes it.
-        keep_crops: restored faces are kept, so that other options need no network.
+        keep_crops: restored faces are kept, so that other options need no network; `crops_mb` of all runs together.
         time_limit_s: a photo that gives no result for so long, alone, has failed.
         reserve_mb: the run holds when less than this would be left on the disk of the results.
         again: also photos that an earlier run has done with the same options into the same folder.
@@ -65,6 +65,7 @@ class RunSettings:
     watch: bool = False
     stable_s: float = 3.0
     keep_crops: bool = True
+    crops_mb: int = 2048
     time_limit_s: float = 900.0
     reserve_mb: int = 64
     again: bool = False

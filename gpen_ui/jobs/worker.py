@@ -16,9 +16,9 @@ from gpen_ui.errors import GpenError, PhotoReadError, UsageError
 from gpen_ui.jobs.crops import KeptCrops
 from gpen_ui.jobs.feed import Feed, FeedBroken
 from gpen_ui.jobs.lease import Lease, owner_name
-from gpen_ui.jobs.model import model_hash_of, recipe_of
 from gpen_ui.jobs.patience import Interrupted, Patience, Stopwatch
 from gpen_ui.jobs.plan import plan_run
+from gpen_ui.jobs.recipe import recipe_of
 from gpen_ui.jobs.review import ALONE_FROM, CRASHES_MOST, recover, review
 from gpen_ui.jobs.settle import facts_of, missing_root, settle
 from gpen_ui.jobs.store import RunStore
@@ -175,9 +175,8 @@ class Worker:
             raise Interrupted
 
     def _begin(self, restorer: Restorer) -> None:
-        digest = model_hash_of(self._store, restorer.model_path)
         device = f"{restorer.device_report.name} ({restorer.device_report.device})"
-        self._store.own(self.run.id, owner_name(), restorer.model_name, digest, device)
+        self._store.own(self.run.id, owner_name(), restorer.model_name, restorer.model_sha256, device)
         self.run = self._store.run(self.run.id)
         self._recipe = recipe_of(self.run)
         review(self._store, self.run, self._recipe)
@@ -189,7 +188,8 @@ class Worker:
         self._watch.lap()
         until = time.monotonic() + TURN_S
         settings = self.run.settings
-        crops = KeptCrops(self._store.folder, self.run.model_hash) if settings.keep_crops else None
+        keeps = settings.keep_crops and settings.crops_mb > 0
+        crops = KeptCrops(self._store.folder, self.run.model_hash, settings.crops_mb) if keeps else None
         try:
             recover(self._store, self.run)
             self._stream(restorer, crops, until)
