@@ -13,12 +13,13 @@ from gpen_ui.photo.colour import colour_space
 from gpen_ui.photo.exif import orientation_of, pictures_in_index, upright
 from gpen_ui.photo.png import PngParts
 from gpen_ui.photo.resources import tidied, with_iptc
-from gpen_ui.photo.tiff import STORAGE_TAGS, stored_value
+from gpen_ui.photo.tiff import exif_of_tiff, stored_value
 from gpen_ui.photo.types import PhotoMetadata, Remark
 from gpen_ui.photo.xmp import orientation_in
 
 _XMP, _IPTC, _RESOURCES = 700, 33723, 34377
 _MOST_SNIFFED = 1 << 16  # bytes in which the codec's own header is looked for
+_TURNED_BY_CONTAINER = ("AVIF",)  # its own property counts alone; Pillow puts that into the EXIF block
 TURNED_BY_DECODER = ("HEIC", "TIFF")
 
 
@@ -41,10 +42,11 @@ def collect(
         png: the file taken apart when it is a PNG; `image` then shows the bare picture.
         turned_from: the orientation of a picture that its decoder has turned upright.
     """
-    raw_exif = png.exif if png else _collected_exif(image) if kind in ("TIFF", "GIF", "BMP") else image.info.get("exif")
     tiff = kind == "TIFF"
+    raw_exif = png.exif if png else exif_of_tiff(stream) if tiff else _bytes(image.info.get("exif"))
     xmp = png.xmp if png else stored_value(stream, _XMP) if tiff else _bytes(image.info.get("xmp"))
-    orientation = turned_from if kind in TURNED_BY_DECODER else orientation_of(raw_exif) or orientation_in(xmp) or 1
+    said_by_xmp = None if kind in _TURNED_BY_CONTAINER else orientation_in(xmp)
+    orientation = turned_from if kind in TURNED_BY_DECODER else orientation_of(raw_exif) or said_by_xmp or 1
     exif = upright(raw_exif, quarter_turn=orientation >= 5)
     icc = png.icc if png else image.info.get("icc_profile") or None
     unreadable = [*(png.unreadable if png else ())]
@@ -114,17 +116,6 @@ def _dpi(image: ImageFile.ImageFile, png: PngParts | None, orientation: int) -> 
     if not (0 < across < 1e5 and 0 < down < 1e5):
         return None
     return (down, across) if orientation >= 5 else (across, down)
-
-
-def _collected_exif(image: ImageFile.ImageFile) -> bytes | None:
-    """An EXIF block put together from a TIFF's own tags."""
-    tags = image.getexif()
-    for tag in STORAGE_TAGS & set(tags):
-        del tags[tag]
-    try:
-        return tags.tobytes() if len(tags) else None
-    except Exception:  # a tag that Pillow reads but cannot write: the picture matters more
-        return None
 
 
 def _bytes(value: object) -> bytes | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import IO, Literal
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ STORAGE_TAGS = {
     *range(321, 326), 330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, *range(512, 522),
     529, 530, 531, 532, 700, 33723, 34377, 34675, 37724,
 }  # fmt: skip
+_DIRECTORY_TAGS = (0x8769, 0x8825, 0xA005)  # of EXIF, of GPS, and of interoperability inside EXIF
+_PIXEL_TAGS = {273, 279, 324, 325}  # long, and of no meaning in another file
 _OF_A_PLANE = {256, 257, 259, 266, 278, 317, 322, 323, 339}  # sizes, compression and predictor: the same for all
 _RESOLUTION_TAGS = {282, 283, 296}
 _SHORT, _LONG, _RATIONAL, _UNDEFINED, _BYTE = 3, 4, 5, 7, 1
@@ -33,32 +35,86 @@ _MOST_BYTES = 64 << 20  # of one tag's value; what is longer is no metadata
 _NAMES: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 
 
-def stored_value(stream: IO[bytes], tag: int) -> bytes | None:
-    """The bytes of a tag in the first directory of a TIFF file, exactly as they are stored, whatever type they claim.
+class StoredTag(NamedTuple):
+    """A row of a directory with its value as it is stored."""
 
-    None when the tag is not there, or points beyond the file.
-    """
-    stream.seek(0)
-    header = stream.read(8)
-    order = BYTE_ORDERS.get(header[:4])
+    tag: int
+    kind: int
+    values: int
+    stored: bytes
+
+
+def stored_value(stream: IO[bytes], tag: int) -> bytes | None:
+    """The bytes of a tag in the first directory of a TIFF file, whatever type they claim; None when it is not there."""
+    order = _order_of(stream)
+    rows = _stored_directory(stream, _first(stream, order), order, {tag}) if order else []
+    return rows[0].stored if rows else None
+
+
+def exif_of_tiff(stream: IO[bytes]) -> bytes | None:
+    """An EXIF block of what a TIFF file says about itself: every value byte by byte, without what tells how the
+    pixels are stored. None when nothing is left."""
+    order = _order_of(stream)
     if order is None:
         return None
-    stream.seek(int.from_bytes(header[4:8], _NAMES[order]))
-    rows = int.from_bytes(stream.read(2), _NAMES[order])
-    for _ in range(rows):
-        row = stream.read(12)
-        if len(row) < 12:
-            return None
-        number, kind, count = struct.unpack(f"{order}HHI", row[:8])
-        if number != tag:
+    rows = [row for row in _stored_directory(stream, _first(stream, order), order) if row.tag not in STORAGE_TAGS]
+    if not rows:
+        return None
+    block = bytearray({"<": b"II*\x00", ">": b"MM\x00*"}[order] + struct.pack(f"{order}I", 8))
+    _append_directory(block, rows, stream, order, _DIRECTORY_TAGS)
+    return PREFIX + bytes(block)
+
+
+def _append_directory(
+    block: bytearray, rows: list[StoredTag], stream: IO[bytes], order: Literal["<", ">"], directories: tuple[int, ...]
+) -> None:
+    """Puts a directory, its values and the directories below it at the end of the block."""
+    table = len(block)
+    block += struct.pack(f"{order}H", len(rows)) + bytes(12 * len(rows) + 4)
+    for number, row in enumerate(sorted(rows)):
+        place, values = row.stored.ljust(4, b"\x00"), row.values
+        if row.tag in directories and len(row.stored) == 4:
+            below = _stored_directory(stream, struct.unpack(f"{order}I", row.stored)[0], order)
+            place = struct.pack(f"{order}I", len(block))
+            _append_directory(block, below, stream, order, tuple(tag for tag in directories if tag != row.tag))
+        elif len(row.stored) > 4:
+            place = struct.pack(f"{order}I", len(block))
+            block += row.stored + bytes(len(row.stored) % 2)
+        at = table + 2 + 12 * number
+        block[at : at + 12] = struct.pack(f"{order}HHI", row.tag, row.kind, values) + place
+
+
+def _order_of(stream: IO[bytes]) -> Literal["<", ">"] | None:
+    stream.seek(0)
+    return BYTE_ORDERS.get(stream.read(4))
+
+
+def _first(stream: IO[bytes], order: str) -> int:
+    stream.seek(4)
+    return int(struct.unpack(f"{order}I", stream.read(4))[0])
+
+
+def _stored_directory(
+    stream: IO[bytes], start: int, order: Literal["<", ">"], wanted: set[int] | None = None
+) -> list[StoredTag]:
+    """The rows of a directory with their values, up to the first damage; values that reach beyond the file are left
+    out."""
+    stream.seek(start)
+    head = stream.read(2)
+    table = stream.read(12 * int.from_bytes(head, _NAMES[order]))
+    found = []
+    for at in range(0, len(table) - 11, 12):
+        tag, kind, values = struct.unpack_from(f"{order}HHI", table, at)
+        length = values * BYTES_OF_KIND.get(kind, 0)
+        if (wanted is not None and tag not in wanted) or not 0 < length <= _MOST_BYTES or tag in _PIXEL_TAGS:
             continue
-        length = count * BYTES_OF_KIND.get(kind, 0)
-        if length <= 4:
-            return row[8 : 8 + length] or None
-        stream.seek(int.from_bytes(row[8:], _NAMES[order]))
-        value = stream.read(min(length, _MOST_BYTES))
-        return value if len(value) == length else None
-    return None
+        stored = table[at + 8 : at + 8 + length] if length <= 4 else b""
+        if length > 4:
+            stream.seek(struct.unpack_from(f"{order}I", table, at + 8)[0])
+            stored = stream.read(length)
+        if len(stored) == length:
+            found.append(StoredTag(tag, kind, values, stored))
+    return found
 
 
 def planes_apart(data: bytes) -> list[bytes]:
