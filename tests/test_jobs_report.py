@@ -18,6 +18,7 @@ from gpen_ui.errors import PhotoReadError
 from gpen_ui.jobs import RunStore, contact_sheet, report_csv, report_json, stream_zip
 from gpen_ui.jobs.archive import BLOCK_BYTES
 from gpen_ui.jobs.told import pack, told, unpack
+from tests import pictures
 from tests.jobs_lab import Lab, draw, one_thread
 
 
@@ -36,6 +37,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, str]]:
     draw(lab.photos / "sub" / "奶奶.jpg", 1)
     draw(lab.photos / "<script>alert(1)</script>.png".replace("/", "_"), 0)
     draw(lab.photos / "=1+1.png", 0)
+    Image.fromarray(pictures.astronaut()).save(lab.photos / "small face.png")
     (lab.photos / "text.jpg").write_text("no photo")
     (lab.photos / "notes.txt").write_text("ignored")
     run = lab.plan()
@@ -47,8 +49,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, str]]:
 def test_json_holds_every_photo_with_its_faces_and_every_reason(done: tuple[Lab, str]):
     lab, run = done
     report = json.loads("".join(report_json(lab.store, lab.runs.run(run), "en")))
-    assert report["counts"]["planned"] == 5 == len(report["photos"])
-    assert (report["counts"]["done"], report["counts"]["failed"], report["counts"]["ignored"]) == (4, 1, 1)
+    assert report["counts"]["planned"] == 6 == len(report["photos"])
+    assert (report["counts"]["done"], report["counts"]["failed"], report["counts"]["ignored"]) == (5, 1, 1)
     by_name = {Path(photo["source"]).name: photo for photo in report["photos"]}
     two = by_name["two faces.png"]
     assert two["faces_restored"] == 2 == len(two["faces"]) and two["outcome"] == "done"
@@ -64,7 +66,7 @@ def test_csv_opens_in_a_table_program_without_computing_anything(done: tuple[Lab
     text = "".join(report_csv(lab.store, lab.runs.run(run), "zh"))
     assert text.startswith("\ufeff")
     rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
-    assert len(rows) == 5 and {row["outcome"] for row in rows} == {"完成", "失败"}
+    assert len(rows) == 6 and {row["outcome"] for row in rows} == {"完成", "失败"}
     assert "不是图片" in next(row["reason"] for row in rows if row["source"].endswith("text.jpg"))
     assert not any(value.startswith(("=", "+", "@")) for row in rows for value in row.values())
 
@@ -73,10 +75,10 @@ def test_csv_opens_in_a_table_program_without_computing_anything(done: tuple[Lab
 def test_the_contact_sheet_stands_alone_and_shows_before_and_after(done: tuple[Lab, str], language: str):
     lab, run = done
     page = "".join(contact_sheet(lab.store, lab.runs.run(run), language))  # type: ignore[arg-type]
-    assert page.count("<article") == 5 and page.count("data:image/jpeg;base64,") == 8
+    assert page.count("<article") == 6 and page.count("data:image/jpeg;base64,") == 5 * 2 + 2
     assert not re.search(r'(src|href)="(?!data:)', page) and "<script" not in page
     assert page.index("text.jpg") < page.index("two faces.png")  # failures first
-    assert {"en": "5 planned = 4 done", "zh": "计划 5 = 完成 4"}[language] in page
+    assert {"en": "6 planned = 5 done", "zh": "计划 6 = 完成 5"}[language] in page
     assert {"en": "2 of 2 faces restored", "zh": "找到 2 张人脸"}[language] in page and "奶奶" in page
 
 

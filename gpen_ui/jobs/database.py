@@ -44,7 +44,9 @@ CREATE TABLE faces (
     photo_id INTEGER NOT NULL, number INTEGER NOT NULL, box TEXT NOT NULL, score REAL NOT NULL, state TEXT NOT NULL,
     why TEXT, PRIMARY KEY (photo_id, number)
 ) WITHOUT ROWID;
-CREATE TABLE thumbnails (photo_id INTEGER PRIMARY KEY, before BLOB, after BLOB);
+CREATE TABLE thumbnails (
+    photo_id INTEGER PRIMARY KEY, before BLOB, after BLOB, face_before BLOB, face_after BLOB
+);
 CREATE TABLE results (path BLOB PRIMARY KEY, run_id TEXT NOT NULL, photo_id INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE ignored (run_id TEXT NOT NULL, path BLOB NOT NULL, why TEXT NOT NULL, PRIMARY KEY (run_id, path));
 CREATE TABLE events (

@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from gpen_ui.jobs.database import Database
 from gpen_ui.jobs.told import pack, pack_many, unpack, unpack_many
@@ -29,13 +29,17 @@ _COLUMNS = """id, number, path, subfolder, root, size_bytes, mtime_ns, content_h
     attempts"""
 
 
+Thumbnail = Literal["before", "after", "face_before", "face_after"]
+THUMBNAILS: tuple[Thumbnail, ...] = get_args(Thumbnail)
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a restoration told about a photo, besides the picture.
 
     Attributes:
         recipe: tells the options, the model and the format that the result was made with.
-        before, after: small JPEGs.
+        thumbnails: small JPEGs by what they show.
     """
 
     recipe: str
@@ -48,8 +52,7 @@ class Facts:
     seconds: dict[str, float] = field(default_factory=dict)
     device: str = ""
     notes: tuple[Told, ...] = ()
-    before: bytes | None = None
-    after: bytes | None = None
+    thumbnails: dict[Thumbnail, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -262,11 +265,10 @@ class Ledger:
             for row in rows
         )
 
-    def thumbnail(self, photo_id: int, which: Literal["before", "after"]) -> bytes | None:
-        """A small JPEG of the photo or of its result; None when there is none."""
-        column = "before" if which == "before" else "after"
-        row = self._database.row(f"SELECT {column} FROM thumbnails WHERE photo_id = ?", (photo_id,))
-        return row[0] if row is not None else None
+    def thumbnails(self, photo_id: int) -> dict[Thumbnail, bytes]:
+        """Small JPEGs of the photo and its result, and of the largest restored face in both; those that there are."""
+        row = self._database.row(f"SELECT {', '.join(THUMBNAILS)} FROM thumbnails WHERE photo_id = ?", (photo_id,))
+        return {which: row[which] for which in THUMBNAILS if row is not None and row[which] is not None}
 
     def face_counts(self, run_id: str) -> tuple[int, int]:
         """Faces restored and faces failed in the photos that came to an end."""
@@ -338,7 +340,8 @@ def _put_facts(connection: sqlite3.Connection, photo_id: int, facts: Facts) -> N
             for face in facts.faces
         ],
     )
-    connection.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?)", (photo_id, facts.before, facts.after))
+    pictures = [facts.thumbnails.get(which) for which in THUMBNAILS]
+    connection.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?, ?, ?)", (photo_id, *pictures))
 
 
 def _real(path: Path) -> bytes:

@@ -16,14 +16,13 @@ from gpen_ui.jobs.patience import Patience, Stopwatch
 from gpen_ui.jobs.review import temporary_of
 from gpen_ui.jobs.room import is_full
 from gpen_ui.jobs.store import RunStore
+from gpen_ui.jobs.thumbnails import thumbnails_of
 from gpen_ui.jobs.told import told
 from gpen_ui.jobs.types import FaceRecord, PhotoRecord, RunRecord, Told
-from gpen_ui.photo import small_jpeg, write_named
+from gpen_ui.photo import write_named
 
 if TYPE_CHECKING:
     from gpen_ui.engine.results import RestoredPhoto
-
-THUMBNAIL_PX = 200  # longer side of the pictures in the report
 
 
 def settle(
@@ -80,8 +79,7 @@ def facts_of(photo: PhotoRecord, restored: RestoredPhoto | None, recipe: str) ->
         seconds={stage: round(seconds, 4) for stage, seconds in restored.seconds.items()},
         device=restored.device,
         notes=tuple(told(note) for note in restored.notes),
-        before=small_jpeg(original, THUMBNAIL_PX) if original is not None else None,
-        after=small_jpeg(result, THUMBNAIL_PX) if result is not None else None,
+        thumbnails=thumbnails_of(restored),
     )
 
 

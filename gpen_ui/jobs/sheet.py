@@ -93,11 +93,10 @@ def _article(store: RunStore, photo: PhotoRecord, language: Language, *, with_pi
 
 def _pictures(store: RunStore, photo: PhotoRecord, language: Language) -> list[str]:
     figures: list[str] = []
-    for which, size in (("before", photo.before_wh), ("after", photo.after_wh)):
-        data = store.ledger.thumbnail(photo.id, "before" if which == "before" else "after")
-        if data is None or size is None:
-            continue
-        caption = f"{say(f'runs.sheet.{which}', language)}, {size[0]} x {size[1]}"
+    sizes = {"before": photo.before_wh, "after": photo.after_wh}
+    for which, data in store.ledger.thumbnails(photo.id).items():
+        size = sizes.get(which)
+        caption = say(f"runs.sheet.{which}", language) + (f", {size[0]} x {size[1]}" if size else "")
         source = f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
         figures.append(
             f'<figure><img loading="lazy" alt="{escape(caption)}" src="{source}">'
@@ -110,7 +109,7 @@ def _lines(store: RunStore, photo: PhotoRecord, language: Language) -> Iterator[
     """Lines about a photo, each with whether it is bad news."""
     outcome = say(f"runs.photo.{photo.state}", language)
     facts = [outcome]
-    if photo.state == "done":
+    if photo.state == "done" and photo.faces_found:  # of a photo without a face a note tells
         facts.append(say("cli.line.faces", language, restored=photo.faces_restored, found=photo.faces_found))
     if photo.seconds:
         facts.append(say("cli.line.seconds", language, seconds=f"{photo.total_seconds:.1f}"))
