@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 BLOCK_PX = 16
 MOST_BLOCKS = 6000  # of a large photo a regular choice of blocks is enough: 1.5 megapixels
 QUIET_SHARE = 0.2  # the part of the blocks with the least structure, which show the noise undisturbed
-CLIPPED_LEVELS = (6.0, 249.0)  # darker or lighter blocks have their noise cut off
+DARKEST_OPEN, LIGHTEST_OPEN = 1.0, 254.0  # beyond them noise is cut off
+MOST_CUT_SHARE = 0.02  # a block with more pixels cut off would pass for quieter than it is
 
 # Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 64(2), 1996: the difference of
 # two Laplacians is blind to constant, linear and quadratic content; white noise of deviation 1 leaves deviation 6.
@@ -30,13 +31,13 @@ def estimate_noise(luminance: NDArray[Any]) -> float:
         luminance: (H, W), uint8 or float32, 0 to 255.
 
     Returns:
-        0 for a flat picture and for one without a whole block.
+        0 for a flat picture, and for one without a whole block between black and white.
     """
     blocks = _blocks(luminance)
     if not len(blocks):
         return 0.0
-    means = blocks.mean(axis=(1, 2))
-    open_blocks = blocks[(means > CLIPPED_LEVELS[0]) & (means < CLIPPED_LEVELS[1])]
+    cut = (blocks < DARKEST_OPEN) | (blocks > LIGHTEST_OPEN)
+    open_blocks = blocks[cut.mean(axis=(1, 2)) <= MOST_CUT_SHARE]
     if not len(open_blocks):
         return 0.0
     deviations = _immerkaer(open_blocks)

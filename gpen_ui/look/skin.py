@@ -5,16 +5,22 @@ Crops are (S, S, 3) float32 RGB, 0 to 255, aligned on GPEN's template.
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpen_ui.look.blur import gaussian
 from gpen_ui.look.channels import Crop, Plane, luminance
 
-FINE_SIGMA, MIDDLE_SIGMA = 1 / 256, 1 / 64  # shares of the crop's side, between them lies the texture of skin
-NOISE_MARGIN = 4.0  # a place holds texture where its energy is above that many times the noise's
-LEAST_ENERGY = 0.7**2  # levels squared: what no eye sees is not put back
+# Two bands, between these Gaussians (shares of the crop's side): pores and the rims of moles; moles and freckles.
+FINEST_SIGMA, FINE_SIGMA, MIDDLE_SIGMA = 1 / 512, 1 / 256, 1 / 64
+WINDOW_SIGMA = 3 / 256  # of the local energy; large enough for about ten independent values of the wider band
+NOISE_MARGIN = 3.0  # a place holds texture where its energy is above that many times the noise's
+LEAST_ENERGY = 0.5  # levels squared, at one crop pixel per photo pixel: what strong JPEG leaves on smooth skin
+QUIET_SHARE = 0.15  # texture that this quietest part of the crop shows as well is grain, not skin
+OPEN_LEVELS = (12.0, 243.0)  # darker and lighter parts have their grain cut off and prove nothing
 CARRIED_SCALE, LOST_SCALE = 1.5, 2.25  # crop pixels per photo pixel: up to the first the photo carries the band
 
 # Where skin is, for a face on GPEN's template (eyes at 0.39, 0.60 / 0.47, nose 0.50 / 0.59, mouth 0.50 / 0.716):
@@ -47,21 +53,40 @@ def protect_skin(picture: Crop, original: Crop, *, scale_px: float, noise: float
     if carried == 0:
         return picture
     side_px = picture.shape[0]
-    fine_px, middle_px = FINE_SIGMA * side_px, MIDDLE_SIGMA * side_px
-    band = gaussian(original, fine_px) - gaussian(original, middle_px)
-    present = gaussian(picture, fine_px) - gaussian(picture, middle_px)
-    light = luminance(band)
-    energy = gaussian(light * light, middle_px / 2)
-    floor = LEAST_ENERGY + NOISE_MARGIN * _band_noise_energy(noise, scale_px, fine_px, middle_px)
-    weight = carried * skin_mask(side_px) * np.maximum(0, 1 - floor / np.maximum(energy, 1e-6))
-    # Only what is missing: nowhere is texture of the picture taken away where the original has less of it.
-    missing = np.sign(band) * np.clip(np.sign(band) * (band - present), 0, 2 * np.abs(band))
-    return np.asarray(np.clip(picture + weight[..., None] * missing, 0, 255), np.float32)
+    sigmas_px = [share * side_px for share in (MIDDLE_SIGMA, FINE_SIGMA, FINEST_SIGMA)]
+    light, light_now = luminance(original), luminance(picture)
+    window_px = WINDOW_SIGMA * side_px
+    open_part = (light > OPEN_LEVELS[0]) & (light < OPEN_LEVELS[1])
+    skin = carried * skin_mask(side_px)
+    least = LEAST_ENERGY * max(1.0, scale_px) ** 2  # blocks of JPEG grow with the face
+    change = np.zeros_like(light)
+    blurred, blurred_now = (gaussian(plane, sigmas_px[0]) for plane in (light, light_now))
+    for wider_px, finer_px in itertools.pairwise(sigmas_px):
+        finer, finer_now = gaussian(light, finer_px), gaussian(light_now, finer_px)
+        band = finer - blurred
+        missing = _missing(band, finer_now - blurred_now)
+        noise_energy = max(_band_noise_energy(noise, scale_px, finer_px, wider_px), _quiet(band, window_px, open_part))
+        energy = np.maximum(gaussian(missing * missing, window_px), 1e-6)
+        change += skin * np.maximum(0, 1 - (least + NOISE_MARGIN * noise_energy) / energy) * missing
+        blurred, blurred_now = finer, finer_now
+    return np.asarray(np.clip(picture + change[..., None], 0, 255), np.float32)
 
 
-def _band_noise_energy(noise: float, scale_px: float, fine_px: float, middle_px: float) -> float:
+def _missing(band: Plane, present: Plane) -> Plane:
+    """What `present` lacks of `band`. Where it has more of the same sign it is left as it is."""
+    sign = np.sign(band)
+    return np.asarray(sign * np.clip(sign * (band - present), 0, 2 * np.abs(band)), np.float32)
+
+
+def _quiet(band: Plane, window_px: float, open_part: NDArray[np.bool_]) -> float:
+    """Energy of a band in the quietest part of the crop; every fourth pixel each way tells."""
+    values = gaussian(band * band, window_px)[::4, ::4][open_part[::4, ::4]]
+    return float(np.quantile(values, QUIET_SHARE)) if values.size else 0.0
+
+
+def _band_noise_energy(noise: float, scale_px: float, finer_px: float, wider_px: float) -> float:
     """Energy of the photo's white noise between two Gaussians in the crop: integral of their squared difference."""
-    overlap = 1 / fine_px**2 + 1 / middle_px**2 - 4 / (fine_px**2 + middle_px**2)
+    overlap = 1 / finer_px**2 + 1 / wider_px**2 - 4 / (finer_px**2 + wider_px**2)
     return (noise * scale_px) ** 2 * overlap / (4 * np.pi)
 
 
