@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr, unescape
 
 NOTE_NAMESPACE = "urn:gpen-ui:restoration#"  # of the properties `gpen:Model`, `gpen:Strength`, ...
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -60,7 +60,7 @@ def xmp_with_note(xmp: bytes | None, note: Mapping[str, str]) -> bytes | None:
     text = _text(xmp) if xmp else _EMPTY
     if text is None:
         return xmp
-    text = re.sub(rf"\s*<(\w+):Description[^>]*{re.escape(NOTE_NAMESPACE)}.*?</\1:Description>", "", text, flags=re.S)
+    text = _without_element(text, rf"\w+:Description(?=[^<>]*{re.escape(NOTE_NAMESPACE)})")
     text = _without(text, r"[\w-]+:[Dd]igital[Ss]ource[Tt]ype")
     end = re.search(r"</(\w+):RDF\s*>", text)
     if end is None:  # `<rdf:RDF .../>`: nothing in it
@@ -68,8 +68,8 @@ def xmp_with_note(xmp: bytes | None, note: Mapping[str, str]) -> bytes | None:
         if end is None:
             return xmp
     rdf = end.group(1)
-    about = re.search(rf"<{rdf}:Description[^>]*\s{rdf}:about\s*=\s*([\"'])(.*?)\1", text, re.S)
-    described = about.group(2) if about else ""
+    about = re.search(rf"\s{rdf}:about\s*=\s*(?:\"([^\"<]*)\"|'([^'<]*)')", text)
+    described = unescape(about.group(1) or about.group(2) or "") if about else ""
     facts = "".join(f"\n  <gpen:{name}>{escape(value)}</gpen:{name}>" for name, value in note.items())
     added = (
         f' <{rdf}:Description {rdf}:about={quoteattr(described)} xmlns:gpen="{NOTE_NAMESPACE}"'
@@ -95,7 +95,7 @@ def _text(xmp: bytes | None) -> str | None:
 
 
 def _opened(text: str) -> tuple[str, re.Match[str] | None]:
-    text = re.sub(r"<(\w+):RDF([^>]*)/>", r"<\1:RDF\2></\1:RDF>", text, count=1)
+    text = re.sub(r"<(\w+):RDF([^<>]*)/>", r"<\1:RDF\2></\1:RDF>", text, count=1)
     return text, re.search(r"</(\w+):RDF\s*>", text)
 
 
@@ -106,7 +106,23 @@ def _with_value(text: str, name: str, value: str) -> str:
 
 
 def _without(text: str, name: str) -> str:
-    """The text without a property; `name` is a regular expression."""
-    text = re.sub(rf"\s{name}\s*=\s*(\"[^\"]*\"|'[^']*')", "", text)
-    text = re.sub(rf"\s*<({name})(\s[^>]*)?/>", "", text)
-    return re.sub(rf"\s*<({name})(\s[^>]*)?>.*?</\1>", "", text, flags=re.S)
+    """The text without a property, written as an attribute or as an element; `name` is a regular expression."""
+    return _without_element(re.sub(rf"\s{name}\s*=\s*(\"[^\"<]*\"|'[^'<]*')", "", text), name)
+
+
+def _without_element(text: str, name: str) -> str:
+    """The text without the elements of a name. In steps, not in one expression: that takes hours for a packet which
+    opens thousands of elements and closes none."""
+    kept, at = [], 0
+    unclosed: set[str] = set()
+    for opening in re.finditer(rf"<({name})(?:\s[^<>]*)?>", text):
+        if opening.start() < at or opening.group(1) in unclosed:
+            continue
+        closing = f"</{opening.group(1)}>"
+        end = opening.end() if opening.group().endswith("/>") else text.find(closing, opening.end()) + len(closing)
+        if end < opening.end():
+            unclosed.add(opening.group(1))
+            continue
+        kept.append(text[at : opening.start()])
+        at = end
+    return "".join(kept) + text[at:]
