@@ -1,0 +1,234 @@
+"""The trainer at tiny size on drawn faces: no download, no photo, no dlib."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from gpen_ui.network import Gpen, GpenConfig
+from training.checkpoint import config_of, load_generator
+from training.config import DataConfig, DegradationConfig, TrainingConfig, build_config
+from training.data import Face, drain_colour, draw_faces, load_pictures, read_faces, sampling_weights, split_faces
+from training.degrade import degrade
+from training.evaluate import LEVELS, degrade_level, evaluate
+from training.fir import use_shifted_filters
+from training.jpeg import jpeg
+from training.recognizer import CHIP_PX, Recognizer, chips_of
+from training.start import start_from_identity, start_from_model
+from training.train import train
+
+TINY = GpenConfig(64, 1, 1 / 16)
+PERSONS = 12
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def _drawn_face(number: int, side: int = 80) -> Image.Image:
+    """An oval with eyes and a mouth; colours and places differ from number to number."""
+    draw = np.random.RandomState(number)
+    skin, hair = (tuple(int(v) for v in draw.randint(40, 230, 3)) for _ in range(2))
+    picture = Image.new("RGB", (side, side), tuple(int(v) for v in draw.randint(0, 255, 3)))
+    pen = ImageDraw.Draw(picture)
+    pen.ellipse((14, 6, 66, 76), fill=hair)
+    pen.ellipse((20, 16, 60, 74), fill=skin)
+    for x in (32, 48):
+        pen.ellipse((x - 4, 34, x + 4, 40), fill="white")
+        pen.ellipse((x - 2, 35, x + 2, 39), fill="black")
+    pen.line((32, 58 + number % 4, 48, 58), fill=(150, 40, 40), width=3)
+    return picture
+
+
+@pytest.fixture
+def faces_folder(tmp_path: Path) -> Path:
+    """24 drawn faces of 12 persons, with their table."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    with (folder / "faces.csv").open("w", newline="") as table:
+        writer = csv.writer(table)
+        writer.writerow(("file", "person", "native_side_px"))
+        for number in range(2 * PERSONS):
+            _drawn_face(number).save(folder / f"{number:02}.png")
+            writer.writerow((f"{number:02}.png", number // 2, 640))
+    return folder
+
+
+def _config(faces: Path, out: Path, **run: object) -> TrainingConfig:
+    return build_config(
+        {
+            "network": {"size": 64, "channel_multiplier": 1, "narrow": 1 / 16},
+            "data": {"faces": str(faces), "held_out": 0.3},
+            "degradation": {"groups": 2, "clean_share": 0.0},
+            "loss": {
+                "perceptual": 0.0,
+                "identity": 0.0,
+                "energy": 0.1,
+                "adversarial": 0.01,
+                "matching": 0.1,
+                "r1_every": 4,
+            },
+            "run": {"out": str(out), "batch": 4, "log_every": 5, "rate": 2e-3, **run},
+        }
+    )
+
+
+def _randomise_gains(network: Gpen) -> None:
+    """Lets the encoder's features count: their gains start at zero, where nothing could go wrong."""
+    for name, parameter in network.named_parameters():
+        if name.endswith("noise.weight"):
+            torch.nn.init.normal_(parameter, std=0.3)
+
+
+def test_training_stops_goes_on_and_lowers_the_loss(faces_folder: Path, tmp_path: Path):
+    first = _config(faces_folder, tmp_path / "a", steps=40)
+    history = train(first)
+    assert history[-1]["pixel"] < 0.9 * history[0]["pixel"]
+    again = train(_config(faces_folder, tmp_path / "b", steps=10, resume=str(tmp_path / "a"), ramp=0.0))
+    assert again[-1]["pixel"] < history[0]["pixel"]
+    assert list((tmp_path / "b").glob("sheet-000050.jpg"))
+
+
+def test_a_run_continues_from_the_published_average_alone(faces_folder: Path, tmp_path: Path):
+    train(_config(faces_folder, tmp_path / "a", steps=2))
+    (tmp_path / "a" / "generator.pth").unlink()
+    (tmp_path / "a" / "discriminator.pth").unlink()
+    assert train(_config(faces_folder, tmp_path / "b", steps=5, resume=str(tmp_path / "a")))
+
+
+def test_the_saved_model_is_half_precision_and_loads_by_its_shapes(faces_folder: Path, tmp_path: Path):
+    train(_config(faces_folder, tmp_path / "a", steps=1))
+    state = torch.load(tmp_path / "a" / "ema.pth", weights_only=True)
+    assert {value.dtype for value in state.values()} == {torch.float16}
+    assert config_of(state) == TINY
+    assert set(state) == set(Gpen(TINY).state_dict())
+    load_generator(tmp_path / "a" / "ema.pth")
+
+
+def test_a_network_started_from_identity_returns_its_input():
+    network = Gpen(TINY)
+    _randomise_gains(network)
+    start_from_identity(network)
+    faces = torch.rand(2, 3, 64, 64) * 2 - 1
+    assert (network(faces) - faces).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_grafting_blends_the_input_with_the_old_output(share: float):
+    old = Gpen(TINY)
+    _randomise_gains(old)
+    faces = torch.rand(2, 3, 64, 64) * 2 - 1
+    grafted, unblended = Gpen(TINY), Gpen(TINY)
+    start_from_model(grafted, old.state_dict(), share)
+    start_from_model(unblended, old.state_dict(), 0.0)
+    assert torch.allclose(grafted(faces), share * faces + (1 - share) * unblended(faces), atol=1e-4)
+
+
+def test_shifted_filters_give_the_same_numbers():
+    network = Gpen(TINY)
+    _randomise_gains(network)
+    faces = torch.rand(1, 3, 64, 64) * 2 - 1
+    before, names = network(faces), list(network.state_dict())
+    use_shifted_filters(network)
+    assert torch.allclose(network(faces), before, atol=1e-4)
+    assert list(network.state_dict()) == names
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_person_is_on_both_sides_of_the_split(seed: int):
+    faces = [Face(f"{n}.png", str(n % 100), 640) for n in range(400)]
+    training, held_out = split_faces(faces, DataConfig(held_out=0.2, seed=seed))
+    assert not {face.person for face in training} & {face.person for face in held_out}
+    assert len(training) + len(held_out) == 400
+    assert 0.08 < len(held_out) / 400 < 0.35
+
+
+@pytest.mark.parametrize("quality", [30, 60, 80, 95])
+@pytest.mark.parametrize("side", [64, 100])
+def test_tensor_jpeg_agrees_with_opencv(quality: int, side: int):
+    """Mean difference below one grey level of 255 (roundings differ), and far below what JPEG itself changes."""
+    rgb = np.asarray(_drawn_face(3).resize((side, side)))
+    rgb = cv2.GaussianBlur(rgb, (0, 0), 1.0)
+    written = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    wanted = cv2.imdecode(written, cv2.IMREAD_COLOR)[..., ::-1]
+    ours = jpeg(torch.from_numpy(rgb).permute(2, 0, 1)[None].float(), torch.tensor([float(quality)]))
+    difference = np.abs(ours[0].permute(1, 2, 0).numpy() - wanted)
+    assert difference.mean() < 1.0
+    assert difference.mean() < 0.6 * np.abs(wanted.astype(float) - rgb).mean()
+
+
+def test_drawn_batches_keep_pixels_when_they_are_only_shifted(faces_folder: Path):
+    faces = read_faces(faces_folder)
+    pictures = load_pictures(faces_folder, faces, 64, torch.device("cpu"))
+    config = DataConfig(still_share=1.0, shift_px=0)
+    batch = draw_faces(pictures, sampling_weights(faces, 64, 1.0), 6, 64, config)
+    middle = pictures[..., 8:72, 8:72].float() / 127.5 - 1
+    for face in batch:
+        either = torch.cat((middle, middle.flip(3)))
+        assert (either - face).abs().amax(dim=(1, 2, 3)).min() < 1e-3
+
+
+def test_colourless_faces_are_grey_or_evenly_tinted():
+    grey = drain_colour(torch.rand(64, 3, 8, 8) * 2 - 1, share=1.0)
+    spread = (grey.amax(dim=1) - grey.amin(dim=1)).flatten(1).amax(dim=1)
+    assert (spread < 1e-5).sum() > 20
+    assert (spread > 1e-5).sum() > 5
+
+
+def test_degradation_stays_in_range_and_leaves_the_clean_share_alone():
+    clean = torch.rand(40, 3, 64, 64) * 2 - 1
+    result = degrade(clean, DegradationConfig(clean_share=0.5))
+    assert result.shape == clean.shape
+    assert result.min() >= -1
+    assert result.max() <= 1
+    untouched = (result == clean).flatten(1).all(dim=1).sum()
+    assert 8 <= untouched <= 32
+    assert not torch.equal(degrade(clean, DegradationConfig(clean_share=0.0)), clean)
+
+
+def test_recogniser_takes_faces_and_its_chips_are_averages():
+    faces = torch.rand(2, 3, 512, 512) * 2 - 1
+    chips = chips_of(faces)
+    assert chips.shape == (2, 3, CHIP_PX, CHIP_PX)
+    rows = faces[0].permute(1, 2, 0).numpy()[140:420, 116:396]
+    wanted = cv2.resize(np.ascontiguousarray(rows), (CHIP_PX, CHIP_PX), interpolation=cv2.INTER_AREA)
+    assert np.abs(chips[0].permute(1, 2, 0).numpy() - wanted).max() < 1e-4
+    assert Recognizer()(chips).shape == (2, 128)
+
+
+def test_evaluation_measures_inputs_and_models(faces_folder: Path):
+    network = Gpen(TINY)
+    start_from_identity(network)
+    faces = read_faces(faces_folder)[:2]
+    rows = evaluate(
+        {"identity": network.eval()},
+        faces_folder,
+        faces,
+        lambda pictures: np.array([picture.mean(axis=(0, 1)) for picture in pictures]),
+        torch.device("cpu"),
+        size_px=64,
+    )
+    assert [row[:2] for row in rows][:2] == [("mild", "input"), ("mild", "identity")]
+    by_level = {level: means for level, who, means in rows if who == "input"}
+    assert by_level["mild"][0] > by_level["medium"][0] > by_level["heavy"][0]
+    assert np.allclose(rows[0][2], rows[1][2], atol=0.01)
+
+
+def test_levels_of_the_evaluation_repeat_exactly():
+    clean = np.asarray(_drawn_face(1).resize((64, 64)))
+    for level in LEVELS:
+        assert np.array_equal(degrade_level(clean, level, 5), degrade_level(clean, level, 5))
+
+
+def test_an_unknown_setting_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"\[run\] has no setting ratee; it knows batch"):
+        build_config({"run": {"ratee": 1.0}})
+    assert dataclasses.asdict(build_config({}))["run"]["device"] == "cpu"

@@ -1,0 +1,91 @@
+"""Files of a run: networks as flat state dicts, the configuration of a network from its shapes, and going on later."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gpen_ui.network import Gpen, GpenConfig
+from gpen_ui.network.config import BASE_WIDTH, SMALLEST_LEVEL_PX
+from training.config import NetworkConfig
+
+EMA_FILE = "ema.pth"  # half precision, the file that is published
+GENERATOR_FILE = "generator.pth"  # full precision; may be left out between far-apart runs, the EMA then stands in
+DISCRIMINATOR_FILE = "discriminator.pth"
+PROGRESS_FILE = "progress.json"
+
+
+@dataclass
+class Progress:
+    """How far all runs so far have come."""
+
+    steps: int = 0
+    faces: int = 0
+    seconds: float = 0.0
+
+
+def gpen_config(network: NetworkConfig) -> GpenConfig:
+    """The network package's own configuration."""
+    return GpenConfig(network.size, network.channel_multiplier, network.narrow)
+
+
+def config_of(state: dict[str, Tensor]) -> GpenConfig:
+    """The configuration of a state dict, from its names and shapes."""
+    levels = sum(1 for key in state if key.startswith("ecd") and key.endswith(".bias"))
+    size = SMALLEST_LEVEL_PX << (levels - 1)
+    narrow = state["generator.input.input"].shape[1] / BASE_WIDTH
+    for multiplier in (1, 2, 4):
+        config = GpenConfig(size, multiplier, narrow)
+        if config.channels(size) == state["ecd0.0.0.weight"].shape[0]:
+            return config
+    raise ValueError(f"no GPEN network has {state['ecd0.0.0.weight'].shape[0]} channels at {size} px.")
+
+
+def load_generator(path: Path) -> Gpen:
+    """A network ready to restore, from a model file."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    network = Gpen(config_of(state))
+    network.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
+    return network.eval().requires_grad_(False)
+
+
+def save_state(network: nn.Module, path: Path, *, half: bool) -> None:
+    """Writes a flat state dict, to a temporary name first so that no half-written file is ever found."""
+    state = network.state_dict()
+    kept = {key: (value.half() if half else value.float()).cpu().contiguous() for key, value in state.items()}
+    temporary = path.with_suffix(".part")
+    torch.save(kept, temporary)
+    temporary.replace(path)
+
+
+def save_checkpoint(
+    folder: Path, generator: nn.Module, ema: nn.Module, discriminator: nn.Module | None, progress: Progress
+) -> None:
+    """Writes all that another run needs to go on; optimisers start afresh."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_state(generator, folder / GENERATOR_FILE, half=False)
+    save_state(ema, folder / EMA_FILE, half=True)
+    if discriminator is not None:
+        save_state(discriminator, folder / DISCRIMINATOR_FILE, half=True)
+    (folder / PROGRESS_FILE).write_text(json.dumps(asdict(progress)))
+
+
+def load_checkpoint(folder: Path, generator: nn.Module, ema: nn.Module, discriminator: nn.Module | None) -> Progress:
+    """Fills the networks from a folder written by `save_checkpoint`; a missing generator is taken from the EMA."""
+    _fill(ema, folder / EMA_FILE)
+    raw = folder / GENERATOR_FILE
+    _fill(generator, raw if raw.exists() else folder / EMA_FILE)
+    judge = folder / DISCRIMINATOR_FILE
+    if discriminator is not None and judge.exists():
+        _fill(discriminator, judge)
+    progress = folder / PROGRESS_FILE
+    return Progress(**json.loads(progress.read_text())) if progress.exists() else Progress()
+
+
+def _fill(network: nn.Module, path: Path) -> None:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    network.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
