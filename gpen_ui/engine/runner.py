@@ -103,7 +103,7 @@ class FaceRunner:
     def _redo(self, crop: Crop) -> Crop | GpenError:
         """A face that came back as not-a-number, once more in float32."""
         if self._exact is not None:
-            picture = self._pictures(self._exact.to(self.device), [crop])[0]
+            picture: Crop = self._pictures(self._exact.to(self.device), [crop])[0]
             if np.isfinite(picture).all():
                 self.notes.append(Note("redone_exactly", {"device": self.device}))
                 return picture

