@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import gradio as gr
 from gradio.components import Component
 
 from gpen_ui.catalog import ModelSpec, all_models, model_spec, restoration_models
 from gpen_ui.errors import GpenError, Stopped
-from gpen_ui.settings import Settings
+from gpen_ui.settings import OutputFormat, Settings
 from gpen_ui.ui import views
 from gpen_ui.ui.downloads import Download
 from gpen_ui.ui.folders import checkpoint_file, named
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TICK_S = 0.4
 EVERYTHING = "*"  # the choice that downloads all that is missing
-OUTPUT_FORMATS = ("same", "png", "jpeg", "webp")
+OUTPUT_FORMATS = get_args(OutputFormat)
 
 
 @dataclass(frozen=True)
