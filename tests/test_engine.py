@@ -131,6 +131,15 @@ def test_a_large_sharp_face_does_not_come_out_softer(embedded: Restorer) -> None
     assert "suggest_model" in [note.key for note in result.notes]
 
 
+def test_a_larger_model_that_is_here_is_named_for_a_large_face(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(Gpen(GpenConfig(64, 1, 1 / 16)).state_dict(), tmp_path / "tiny.pth")
+    (tmp_path / "GPEN-BFR-1024.pth").write_bytes(b"only its name matters here")
+    with Restorer.load(tmp_path / "tiny.pth", device="cpu", models_folder=tmp_path) as restorer:
+        notes = restorer.restore(Photo(pictures.crowd(1, 1, face_px=150)), FAST).notes
+    assert [(note.key, note.values["model"]) for note in notes] == [("suggest_model_here", "gpen-bfr-1024")]
+
+
 def test_a_photo_without_a_face_is_done_and_says_so(tiny: Restorer) -> None:
     photo = pictures.landscape()
     result = tiny.restore(Photo(photo), RestoreOptions(output_scale=2))

@@ -45,6 +45,7 @@ ALIGNED = 0  # the place of the one crop of an aligned picture
 SMALL_FACE_SHARE = 0.5
 # A face whose square is larger than this many crops is better served by a larger model.
 LARGE_FACE_SHARE = 1.5
+LARGEST_MODEL_PX = 2048  # of the published networks
 
 
 @dataclass(eq=False)
@@ -97,10 +98,23 @@ class Job:
 
 
 def prepare(
-    source: Source, options: RestoreOptions, read: Read, detector: Detector, crop_px: int, crops: Crops | None = None
+    source: Source,
+    options: RestoreOptions,
+    read: Read,
+    detector: Detector,
+    crop_px: int,
+    crops: Crops | None = None,
+    larger_model: str | None = None,
 ) -> Job:
-    """Reads a source, finds its faces and recalls those that were restored before; an error of the photo ends up in
-    the job."""
+    """Reads a source, finds its faces and recalls those that were restored before.
+
+    Args:
+        crop_px: side of the network's picture.
+        larger_model: one that is here and sees more of a large face, to be named in the advice.
+
+    Returns:
+        The job; an error of the photo is in it.
+    """
     job = Job(source)
     try:
         start = time.perf_counter()
@@ -119,6 +133,7 @@ def prepare(
             job.transforms[ALIGNED] = _whole_picture(job.pixels, crop_px)
         else:
             _find_faces(job, options, detector, crop_px)
+            _suggest(job, options, crop_px, larger_model)
         if crops is not None:
             _recall(job, crops, crop_px)
     except Exception as error:
@@ -160,7 +175,6 @@ def _find_faces(job: Job, options: RestoreOptions, detector: Detector, crop_px: 
     job.clock("align", start)
     if not job.faces:
         job.notes.append(Note("no_face"))
-    _suggest(job, options, crop_px)
 
 
 def _whole_picture(pixels: Pixels, crop_px: int) -> Affine:
@@ -175,7 +189,7 @@ def outcome(place: int, face: Face, scale: int, state: FaceState, why: Note | No
     return FaceOutcome(place + 1, (left, top, right, bottom), face.score, state, why)
 
 
-def _suggest(job: Job, options: RestoreOptions, crop_px: int) -> None:
+def _suggest(job: Job, options: RestoreOptions, crop_px: int, larger_model: str | None) -> None:
     """Tells the user what would show more: a larger output for small faces, a larger model for large ones."""
     squares_px = [crop_px / scale_of(transform) for transform in job.transforms.values()]
     if not squares_px:
@@ -184,5 +198,7 @@ def _suggest(job: Job, options: RestoreOptions, crop_px: int) -> None:
     if smallest < SMALL_FACE_SHARE * crop_px and options.output_scale < 4:
         factor = 2 if smallest * 2 >= SMALL_FACE_SHARE * crop_px and options.output_scale == 1 else 4
         job.notes.append(Note("suggest_scale", {"scale": factor}))
-    if max(squares_px) > LARGE_FACE_SHARE * crop_px and crop_px < 2048:
-        job.notes.append(Note("suggest_model", {"size": crop_px, "face": round(max(squares_px))}))
+    if max(squares_px) > LARGE_FACE_SHARE * crop_px and crop_px < LARGEST_MODEL_PX:
+        values: dict[str, object] = {"size": crop_px, "face": round(max(squares_px))}
+        here = {"model": larger_model} if larger_model else {}
+        job.notes.append(Note("suggest_model_here" if here else "suggest_model", values | here))

@@ -12,7 +12,7 @@ from types import TracebackType
 import torch
 
 from gpen_ui import __version__
-from gpen_ui.catalog import model_spec
+from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, memory_bytes, trial
 from gpen_ui.engine.fast import FastGpen
 from gpen_ui.engine.finish import Masker
@@ -95,7 +95,8 @@ class Restorer:
         )
         shown = name if torch_device == "cpu" else f"{name} ({torch_device})"
         read = functools.partial(read_photo, max_megapixels=max_megapixels)
-        parts = Parts(runner, load_detector(folder), load_masker(folder, torch_device), read, shown)
+        larger = larger_model(network.config.size, folder)
+        parts = Parts(runner, load_detector(folder), load_masker(folder, torch_device), read, shown, larger)
         sha256 = (spec.sha256 if spec else None) or sha256_of(path)
         return cls(network, spec.name if spec else path.name, path, report, parts, sha256)
 
@@ -159,6 +160,12 @@ def fast_runner(network: Gpen, device: str, batch_size: int) -> FaceRunner:
     dtype = choose_dtype(device)
     fast = FastGpen(network, dtype, adds=device != "cpu").to(device).eval()
     return FaceRunner(fast, device, batch_size, exact=None if dtype == torch.float32 else network.eval())
+
+
+def larger_model(size_px: int, models_folder: Path) -> str | None:
+    """The smallest model of the catalogue that is larger than this size and whose file is here."""
+    here = (spec for spec in restoration_models() if (models_folder / spec.file).is_file())
+    return next((spec.name for spec in here if (spec.size_px or 0) > size_px), None)
 
 
 def load_detector(models_folder: Path) -> Detector:

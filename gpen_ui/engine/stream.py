@@ -32,6 +32,7 @@ class Parts:
     masker: Masker
     read: Read
     device_name: str
+    larger_model: str | None = None
 
 
 def stream(
@@ -83,7 +84,8 @@ def _read_ahead(
             except StopIteration:
                 break
             size_px = parts.runner.size_px
-            coming.append(reader.submit(prepare, source, options, parts.read, parts.detector, size_px, crops))
+            work = (source, options, parts.read, parts.detector, size_px, crops, parts.larger_model)
+            coming.append(reader.submit(prepare, *work))
         if not coming or (stop is not None and stop.is_set()):
             for future in coming:
                 future.cancel()
