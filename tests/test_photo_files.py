@@ -170,6 +170,21 @@ def test_jpeg_quality_and_colour_resolution_are_not_worse_than_the_sources(resul
                 assert all(ours <= theirs for ours, theirs in zip(table, before.quantization[number], strict=True))
 
 
+def test_a_run_on_disk_writes_the_same_files(sources: dict[str, Path], results: Results, tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    for name in ("16-lzw.tif", "88-420.jpg", "plain.gif"):
+        shutil.copy2(sources[name], tmp_path / "in" / name)
+    done = run("batch", tmp_path / "in", "-o", tmp_path / "out", "--strength", 100, "--metadata", "no-gps", *CPU)
+    assert done.exit_code == 0, done.stderr
+    deep = read_photo(tmp_path / "out" / "16-lzw_gpen.tif")
+    assert np.array_equal(deep.pixels[OUTSIDE], foreign.upright(16)[OUTSIDE])
+    assert (tmp_path / "out" / "plain_gpen.png").is_file()
+    after = foreign.tags(tmp_path / "out" / "88-420_gpen.jpg")
+    assert after["XMP-gpen:Strength"] == 100 and after["IPTC:City"] == "Wien"
+    assert not any("GPS" in key for key in after)
+    assert (tmp_path / "out" / "16-lzw_gpen.tif").stat().st_mtime_ns == sources["16-lzw.tif"].stat().st_mtime_ns
+
+
 @pytest.mark.parametrize("wish", ["no-gps", "none"])
 def test_coordinates_and_the_rest_can_be_left_out(wish: str, sources: dict[str, Path], tmp_path: Path):
     names = [name for name in sources if foreign.KINDS[name].tagged]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin
 
+from gpen_ui.errors import PhotoReadError
 from gpen_ui.photo import (
     Photo,
     PhotoMetadata,
@@ -331,6 +332,35 @@ def test_a_bomb_or_damage_beside_the_pixels_costs_nothing_but_itself(raw: bytes,
     assert np.array_equal(photo.pixels, scene())
     assert [remark.values.get("what") for remark in photo.metadata.remarks] == ([named] if named else [])
     assert np.array_equal(photo_from_bytes(encode_file(photo).data).pixels, scene())
+
+
+def test_many_small_bombs_are_one():
+    third = chunk(b"zTXt", b"x\x00\x00" + zlib.compress(bytes(25 << 20)))
+    photo = photo_from_bytes(with_chunk(third * 40))
+    assert sum(len(text) for _, text in photo.metadata.texts) <= 64 << 20
+    assert [remark.key for remark in photo.metadata.remarks] == ["photo_metadata_unreadable"]
+
+
+def test_a_tiff_whose_tags_all_claim_the_same_bytes_is_refused():
+    data = bytearray(encode_file(photo_of("TIFF")).data)
+    start = int.from_bytes(data[4:8], "little")
+    count = int.from_bytes(data[start : start + 2], "little")
+    rows = [bytes(data[at : at + 12]) for at in range(start + 2, start + 2 + 12 * count, 12)]
+    data += bytes(8 << 20)
+    rows += [struct.pack("<HHII", 40000 + number, 7, 8 << 20, 100) for number in range(2000)]  # 16 GB
+    data[4:8] = len(data).to_bytes(4, "little")
+    data += len(rows).to_bytes(2, "little") + b"".join(rows) + bytes(4)
+    with pytest.raises(PhotoReadError, match="damaged"):
+        photo_from_bytes(bytes(data))
+
+
+def test_a_tiff_whose_pages_go_round_in_a_circle_is_read():
+    data = bytearray(encode_file(photo_of("TIFF")).data)
+    start = int.from_bytes(data[4:8], "little")
+    count = int.from_bytes(data[start : start + 2], "little")
+    struct.pack_into("<I", data, start + 2 + 12 * count, start)
+    photo = photo_from_bytes(bytes(data))
+    assert np.array_equal(photo.pixels, scene()) and photo.metadata.remarks == ()
 
 
 def test_a_long_text_is_no_bomb(tmp_path: Path):

@@ -13,7 +13,7 @@ from gpen_ui.photo.colour import colour_space
 from gpen_ui.photo.exif import orientation_of, pictures_in_index, upright
 from gpen_ui.photo.png import PngParts
 from gpen_ui.photo.resources import tidied, with_iptc
-from gpen_ui.photo.tiff import exif_of_tiff, stored_value
+from gpen_ui.photo.tiff import exif_of_tiff, pages_in, stored_value
 from gpen_ui.photo.types import PhotoMetadata, Remark
 from gpen_ui.photo.xmp import orientation_in
 
@@ -84,7 +84,7 @@ def _with_jpeg_parts(metadata: PhotoMetadata, image: JpegImagePlugin.JpegImageFi
 def _remarks(
     image: ImageFile.ImageFile, kind: str, stream: IO[bytes], png: PngParts | None, unreadable: list[str]
 ) -> Iterator[Remark]:
-    frames = _frames(image, png)
+    frames = pages_in(stream) if kind == "TIFF" else _frames(image, png)
     if frames > 1:
         yield Remark("photo_first_of_several", {"count": frames})
     bits = int(image.info.get("bit_depth", 8)) if kind == "HEIC" else _avif_bits(stream) if kind == "AVIF" else 8

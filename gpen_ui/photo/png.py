@@ -19,7 +19,7 @@ RAW_PROFILE = "Raw profile type "  # ImageMagick's way to store EXIF, IPTC and X
 _PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
-_MOST_BYTES = 64 << 20  # that a compressed chunk may unfold to; a profile or text that is longer is a bomb
+_MOST_BYTES = 64 << 20  # that all compressed chunks together may unfold to; more is a bomb
 _INCH_M = 0.0254
 
 
@@ -57,6 +57,7 @@ def take_apart(data: bytes) -> PngParts:
     found: dict[str, bytes] = {}
     unreadable: list[str] = []
     depth, colour_type, frames, dpi = 8, 2, 1, None
+    room = _MOST_BYTES
     for name, body, raw in _walk(data):
         if name in _PICTURE or not name:
             picture += raw
@@ -73,10 +74,11 @@ def take_apart(data: bytes) -> PngParts:
             kept.append((name, body))
         elif name == b"iCCP" or name in _TEXT:
             try:
-                keyword, content = _text(name, body)
+                keyword, content = _text(name, body, room)
             except (ValueError, zlib.error):
                 unreadable.append("ICC" if name == b"iCCP" else "text")
                 continue
+            room -= len(content)
             if name == b"iCCP":
                 found["ICC"] = content
             elif (profile := _profile(keyword, content)) is not None:
@@ -151,7 +153,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
 
 
-def _text(name: bytes, body: bytes) -> tuple[str, bytes]:
+def _text(name: bytes, body: bytes, most_bytes: int) -> tuple[str, bytes]:
     """Keyword and content of tEXt, zTXt, iTXt or iCCP."""
     keyword, found, rest = body.partition(b"\x00")
     if not found:
@@ -159,16 +161,16 @@ def _text(name: bytes, body: bytes) -> tuple[str, bytes]:
     if name == b"tEXt":
         content = rest
     elif name in (b"zTXt", b"iCCP"):
-        content = _unfolded(rest[1:])
+        content = _unfolded(rest[1:], most_bytes)
     else:
         compressed, (_, _, content) = rest[:1] == b"\x01", (b"", b"", rest[2:].split(b"\x00", 2)[-1])
-        content = _unfolded(content) if compressed else content
+        content = _unfolded(content, most_bytes) if compressed else content
     return keyword.decode("latin-1"), content
 
 
-def _unfolded(packed: bytes) -> bytes:
+def _unfolded(packed: bytes, most_bytes: int) -> bytes:
     unpacker = zlib.decompressobj()
-    content = unpacker.decompress(packed, _MOST_BYTES)
+    content = unpacker.decompress(packed, max(1, most_bytes))
     if not unpacker.eof:
         raise ValueError("too long or cut off")
     return content

@@ -34,7 +34,7 @@ from gpen_ui.photo.heif import open_heic
 from gpen_ui.photo.kinds import SHOWN_FORMATS, SNIFF_BYTES, can_read, foreign_format, picture_format
 from gpen_ui.photo.mend import without_end_marker
 from gpen_ui.photo.png import PngParts, take_apart
-from gpen_ui.photo.tiff import planes_apart
+from gpen_ui.photo.tiff import claims_too_much, planes_apart
 from gpen_ui.photo.types import Photo, PhotoMetadata, Remark
 
 _TURNS = {  # Exif 2.32, tag Orientation -> what makes the picture upright
@@ -162,6 +162,9 @@ def _decoded(stream: IO[bytes], kind: str, name: str, path: Path | None, max_meg
     stream.seek(0)
     header_is_fine = False
     try:
+        if kind == "TIFF" and claims_too_much(stream):
+            raise PhotoReadError("photo_damaged", name=name)
+        stream.seek(0)
         png = take_apart(stream.read()) if kind == "PNG" else None
         with _OPENERS[kind](io.BytesIO(png.picture) if png else stream, "") as image:
             _check_header(image, name, max_megapixels)

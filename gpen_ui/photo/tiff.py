@@ -31,7 +31,9 @@ _SHORT, _LONG, _RATIONAL, _UNDEFINED, _BYTE = 3, 4, 5, 7, 1
 _DEFLATE, _HORIZONTAL, _INCH, _UNASSOCIATED_ALPHA = 8, 2, 2, 2
 _STRIP_BYTES = 1 << 20  # before compression; readers need one strip in memory
 _COMPRESSION_LEVEL = 4
-_MOST_BYTES = 64 << 20  # of one tag's value; what is longer is no metadata
+_MOST_BYTES = 64 << 20  # of the values of one directory: many tags may point at the same place of a file
+_CLAIM_MARGIN = 1 << 20
+_MOST_PAGES = 100_000
 _NAMES: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 
 
@@ -49,6 +51,40 @@ def stored_value(stream: IO[bytes], tag: int) -> bytes | None:
     order = _order_of(stream)
     rows = _stored_directory(stream, _first(stream, order), order, {tag}) if order else []
     return rows[0].stored if rows else None
+
+
+def claims_too_much(stream: IO[bytes]) -> bool:
+    """Whether the values of the first directory are together longer than the file: a bomb made of tags that all point
+    at the same bytes. Pillow would load every one of them."""
+    order = _order_of(stream)
+    if order is None:
+        return False
+    stream.seek(0, 2)
+    size = stream.tell()
+    stream.seek(_first(stream, order))
+    table = stream.read(12 * int.from_bytes(stream.read(2), _NAMES[order]))
+    rows = (struct.unpack_from(f"{order}HHI", table, at) for at in range(0, len(table) - 11, 12))
+    claimed: int = sum(values * BYTES_OF_KIND.get(kind, 0) for _, kind, values in rows)
+    return claimed > size + _CLAIM_MARGIN
+
+
+def pages_in(stream: IO[bytes]) -> int:
+    """How many directories a TIFF file chains; their values are not looked at."""
+    order = _order_of(stream)
+    if order is None:
+        return 1
+    seen: set[int] = set()
+    start = _first(stream, order)
+    while start and start not in seen and len(seen) < _MOST_PAGES:
+        stream.seek(start)
+        head = stream.read(2)
+        stream.seek(12 * int.from_bytes(head, _NAMES[order]), 1)
+        pointer = stream.read(4)
+        if len(head) < 2 or len(pointer) < 4:
+            break
+        seen.add(start)
+        start = struct.unpack(f"{order}I", pointer)[0]
+    return max(1, len(seen))
 
 
 def exif_of_tiff(stream: IO[bytes]) -> bytes | None:
@@ -103,15 +139,17 @@ def _stored_directory(
     head = stream.read(2)
     table = stream.read(12 * int.from_bytes(head, _NAMES[order]))
     found = []
+    room = _MOST_BYTES
     for at in range(0, len(table) - 11, 12):
         tag, kind, values = struct.unpack_from(f"{order}HHI", table, at)
         length = values * BYTES_OF_KIND.get(kind, 0)
-        if (wanted is not None and tag not in wanted) or not 0 < length <= _MOST_BYTES or tag in _PIXEL_TAGS:
+        if (wanted is not None and tag not in wanted) or not 0 < length <= room or tag in _PIXEL_TAGS:
             continue
         stored = table[at + 8 : at + 8 + length] if length <= 4 else b""
         if length > 4:
             stream.seek(struct.unpack_from(f"{order}I", table, at + 8)[0])
             stored = stream.read(length)
+        room -= len(stored)
         if len(stored) == length:
             found.append(StoredTag(tag, kind, values, stored))
     return found
