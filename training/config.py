@@ -81,6 +81,7 @@ class LossConfig:
         identity: distance of dlib embeddings; `identity_weights` is dlib's file or a converted one.
         energy: difference of the local amount of fine detail (see losses.texture_energy).
         adversarial, matching: the discriminator's verdict and its features.
+        judge_width: widths of the discriminator, as a share of those in discriminator.py.
         r1: gradient penalty of the discriminator, taken every `r1_every` steps.
     """
 
@@ -92,6 +93,7 @@ class LossConfig:
     energy: float = 0.0
     adversarial: float = 0.0
     matching: float = 0.0
+    judge_width: float = 1.0
     r1: float = 2.0
     r1_every: int = 16
 

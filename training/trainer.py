@@ -44,7 +44,8 @@ class Trainer:
         self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         self.generator = Gpen(gpen_config(config.network))
         self.ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
-        self.discriminator = Discriminator() if config.loss.adversarial or config.loss.matching else None
+        judged = config.loss.adversarial or config.loss.matching
+        self.discriminator = Discriminator(config.loss.judge_width) if judged else None
         self.progress = self._start()
         self._load_judges()
         self._place()
