@@ -22,7 +22,7 @@ TEMPLATE_SHARES = np.array([(0.394611, 0.474383), (0.604356, 0.473223), (0.50083
 
 
 def astronaut_face() -> np.ndarray:
-    """The aligned face (512, 512, 3) RGB bytes; enlarged about three times, so it is soft even before it is degraded."""
+    """The aligned face (512, 512, 3) RGB bytes; enlarged three times, so soft even before it is degraded."""
     from skimage.data import astronaut
 
     to_crop, _ = cv2.estimateAffinePartial2D(ASTRONAUT_POINTS_XY, TEMPLATE_SHARES * SIZE_PX)
