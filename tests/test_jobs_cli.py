@@ -141,7 +141,7 @@ def test_runs_are_listed_shown_and_reported(here: Path):
 
 
 def test_ctrl_c_pauses_and_the_next_resume_goes_on(here: Path):
-    draw_many(here / "in", 60)
+    draw_many(here / "in", 40)
     command = [sys.executable, "-m", "gpen_ui", "batch", here / "in", "-o", here / "out"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(CHECKOUT)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -151,11 +151,11 @@ def test_ctrl_c_pauses_and_the_next_resume_goes_on(here: Path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "--resume" in errors and "Traceback" not in errors
     done_before = len(names(here / "out"))
-    assert 1 <= done_before < 60
+    assert 1 <= done_before < 40
     (listed,) = lines(run("runs", "list", "--json"))
-    assert listed["state"] == "paused" and listed["left"] == 60 - listed["done"] and listed["done"] == done_before
+    assert listed["state"] == "paused" and listed["left"] == 40 - listed["done"] and listed["done"] == done_before
     assert run("batch", "--resume", "--quiet").exit_code == 0
-    assert names(here / "out") == [f"{number:03}_gpen.png" for number in range(60)]
+    assert names(here / "out") == [f"{number:03}_gpen.png" for number in range(40)]
 
 
 def test_a_run_can_be_cancelled_from_elsewhere(here: Path):

@@ -143,7 +143,7 @@ def test_resume_does_only_what_is_new_gone_or_changed(lab: Lab, faces_seen: list
 def test_a_run_that_is_stopped_goes_on_with_what_is_left_and_pixels_are_the_same(
     lab: Lab, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    draw_many(lab.photos, 24)
+    draw_many(lab.photos, 14)
     run = lab.plan()
     end = type(lab.store.ledger).done
 
@@ -155,7 +155,7 @@ def test_a_run_that_is_stopped_goes_on_with_what_is_left_and_pixels_are_the_same
         patched.setattr(type(lab.store.ledger), "done", pause_after_it)
         lab.do(run)
     paused = lab.runs.progress(run)
-    assert paused.state == "paused" and 1 <= paused.done < 24 and paused.done + paused.left == 24
+    assert paused.state == "paused" and 1 <= paused.done < 14 and paused.done + paused.left == 14
     lab.runs.resume(run)
     assert lab.runs.wait(run, 60)
     (tmp_path / "other").mkdir()
@@ -163,7 +163,7 @@ def test_a_run_that_is_stopped_goes_on_with_what_is_left_and_pixels_are_the_same
     for path in lab.photos.iterdir():
         (other.photos / path.name).write_bytes(path.read_bytes())
     other.do(other.plan())
-    assert lab.files() == other.files() and len(lab.files()) == 24
+    assert lab.files() == other.files() and len(lab.files()) == 14
     assert all((lab.results / name).read_bytes() == (other.results / name).read_bytes() for name in lab.files())
     other.close()
 
@@ -571,10 +571,10 @@ def test_memory_stays_flat_over_many_photos(lab: Lab):
         draw(lab.photos / f"{number}.jpg", number % 4 == 0)
     lab.do(lab.plan())
     before = resident_mb()
-    for number in range(40, 240):
+    for number in range(40, 160):
         draw(lab.photos / f"{number}.jpg", number % 4 == 0, shade=number % 50)
     lab.do(lab.plan())
-    assert resident_mb() - before < 40  # 200 of these photos are 46 MB, and twice that with their results
+    assert resident_mb() - before < 25  # 120 of these photos are 27 MB, and twice that with their results
 
 
 def test_time_left_is_not_claimed_too_early_and_comes_from_the_mean():

@@ -30,6 +30,7 @@ class BatchView:
         self.language: Language = language
         self.as_json = as_json
         self.quiet = quiet
+        self._told_of_watching = False
 
     def say(self, key: str, **values: object) -> str:
         return say(key, self.language, **values)
@@ -64,7 +65,8 @@ class BatchView:
             run = runs.run(event.run_id)
             if run.why is not None:
                 tell(run.why.sentence(self.language))
-            elif run.state == "watching":
+            elif run.state == "watching" and not self._told_of_watching:
+                self._told_of_watching = True
                 self.remark("cli.batch.watching", folders=", ".join(shown(path) for path in run.inputs))
 
     def _photo(self, runs: Runs, photo: PhotoRecord) -> None:
