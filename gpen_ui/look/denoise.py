@@ -22,6 +22,7 @@ COLOUR_BANDS = 4  # colour noise is blotchy, and the eye does not miss colour de
 FULL_AMOUNT = 50  # here the noise is taken for what it was measured to be; at 100 for twice as much
 WIENER_MARGIN = 1.3  # of the noise energy; above 1 because local energy is itself uncertain. Best PSNR of 1, 1.3, 1.6
 COLOUR_EXCESS = 1.5  # colour noise is taken for that much more than measured
+MID_GRAY = 128
 MARGIN_PX = 64  # as far as the widest band reaches
 
 
@@ -38,7 +39,9 @@ def denoise(pixels: Pixels, amount: int) -> Pixels:
     gray = is_gray(pixels)
     deviations = [assumed * estimate_noise(luminance(pixels))]
     if not gray:
-        deviations += [assumed * COLOUR_EXCESS * estimate_noise(plane) for plane in _colour_differences(pixels)]
+        # Around mid grey, since the estimate leaves out what is cut off at black or white.
+        planes = (plane + MID_GRAY for plane in _colour_differences(pixels))
+        deviations += [assumed * COLOUR_EXCESS * estimate_noise(plane) for plane in planes]
     result = np.empty_like(pixels)
     for write, read, inner in strips(pixels, MARGIN_PX):
         result[write] = _denoise_strip(pixels[read], deviations)[inner]

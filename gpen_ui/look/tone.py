@@ -59,7 +59,7 @@ def tone_table(
     top = np.iinfo(depth).max
     level = np.arange(top + 1) / top
     odds_factor = FULL_BRIGHTNESS ** (brightness / 100)
-    level = level * odds_factor / (level * odds_factor + 1 - level)
+    level = np.clip(level * odds_factor / (level * odds_factor + 1 - level), 0, 1)  # rounding must not leave 0..1
     if contrast > 0:
         slope = 1 + (FULL_CONTRAST_SLOPE - 1) * contrast / 100
         level = level**slope / (level**slope + (1 - level) ** slope)
