@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -129,9 +130,23 @@ def test_denoise_takes_colour_noise_that_luminance_does_not_show():
     assert look.denoise(photo, 50)[..., 0].std() < 0.3 * photo[..., 0].std()
 
 
+@pytest.mark.parametrize("quality", [40, 70])
+def test_grain_that_went_through_jpeg_is_grain_still(quality: int):
+    """JPEG takes the finest part of the grain away, and with it what a plain estimate of white noise goes by."""
+    clean = soft_edge()
+    shot = noisy(clean, 10)
+    photo = cv2.imdecode(cv2.imencode(".jpg", shot, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    result = look.denoise(photo, 50)
+    flat = (slice(16, 80), slice(8, 40))
+    assert result[flat].std() < 0.6 * photo[flat].std()
+    assert steepest(result) > 0.85 * steepest(clean)
+    assert look.sharpen(photo, 100)[flat].std() < 1.15 * photo[flat].std()
+
+
 def test_denoise_leaves_a_clean_photo_nearly_untouched():
     y, x = np.mgrid[0:200, 0:200]
     clean = np.stack([120 + 60 * np.sin(x / 3), 120 + 50 * np.cos(y / 4), 100 + x / 4], axis=2).astype(np.uint8)
+    clean[:70] = (150, 170, 200)  # a sky: somewhere a photo shows what its grain is
     assert np.abs(look.denoise(clean, 100).astype(int) - clean).mean() < 0.6
 
 

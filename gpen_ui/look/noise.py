@@ -37,15 +37,16 @@ def estimate_noise(luminance: NDArray[Any]) -> float:
     if not len(blocks):
         return 0.0
     cut = (blocks < DARKEST_OPEN) | (blocks > LIGHTEST_OPEN)
-    open_blocks = blocks[cut.mean(axis=(1, 2)) <= MOST_CUT_SHARE]
-    if not len(open_blocks):
-        return 0.0
-    deviations = _immerkaer(open_blocks)
     quarters = BLOCK_PX // 4
-    coarse = open_blocks.reshape(-1, 4, quarters, 4, quarters).mean(axis=(2, 4))
-    structure = coarse.std(axis=(1, 2))
-    quiet = np.argsort(structure)[: max(1, int(len(structure) * QUIET_SHARE))]
-    return float(np.median(deviations[quiet]))
+    structure = blocks.reshape(-1, 4, quarters, 4, quarters).mean(axis=(2, 4)).std(axis=(1, 2))
+    quiet = quietest(structure, cut.mean(axis=(1, 2)))
+    return float(np.median(_immerkaer(blocks)[quiet])) if len(quiet) else 0.0
+
+
+def quietest(structure: NDArray[Any], cut_share: NDArray[Any]) -> NDArray[np.intp]:
+    """Which of N blocks show the noise undisturbed: of those not cut off, the share with the least structure."""
+    open_blocks = np.flatnonzero(cut_share <= MOST_CUT_SHARE)
+    return open_blocks[np.argsort(structure[open_blocks])][: max(1, int(len(open_blocks) * QUIET_SHARE))]
 
 
 def _blocks(luminance: NDArray[Any]) -> NDArray[np.float32]:
