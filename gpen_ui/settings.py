@@ -21,6 +21,7 @@ from gpen_ui.texts import Language, pick_language
 ENVIRONMENT_PREFIX = "GPEN_UI_"
 OutputFormat = Literal["same", "png", "jpeg", "webp", "tiff", "avif", "heic"]
 Metadata = Literal["keep", "no-gps", "none"]
+DEVICES = "auto, cpu, cuda, cuda:1, mps, xpu, xpu:1"  # as said to a user; any number may stand behind the colon
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -107,11 +108,25 @@ def load_settings(given: Mapping[str, Any] | None = None, environment: Mapping[s
     try:
         return Settings(**merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            raise SettingsError("setting_unknown", name=name, known=", ".join(Settings.model_fields)) from error
-        raise SettingsError("setting_value", name=name, value=first["input"], reason=first["msg"]) from error
+        raise _settings_error(error) from error
+
+
+def _settings_error(error: ValidationError) -> SettingsError:
+    """What is wrong with the first setting, in a sentence that says what is allowed."""
+    first = error.errors()[0]
+    name, value = str(first["loc"][0]), first["input"]
+    if first["type"] == "extra_forbidden":
+        return SettingsError("setting_unknown", name=name, known=", ".join(Settings.model_fields))
+    if name == "device":
+        return SettingsError("option_choice", name=name, value=value, choices=DEVICES)
+    if first["type"] == "literal_error":
+        choices = str(first["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
+        return SettingsError("option_choice", name=name, value=value, choices=choices)
+    rules = Settings.model_fields[name].metadata
+    bounds = {side: getattr(rule, side) for rule in rules for side in ("ge", "le") if hasattr(rule, side)}
+    if len(bounds) == 2:
+        return SettingsError("option_range", name=name, value=value, low=bounds["ge"], high=bounds["le"])
+    return SettingsError("setting_value", name=name, value=value, reason=first["msg"])
 
 
 def _from_file(path_text: str | None) -> dict[str, Any]:

@@ -119,3 +119,19 @@ def test_every_setting_stands_in_the_file_that_comes_with_the_program():
 
 def test_the_program_finds_its_own_files():
     assert (home_folder() / "configs" / "models.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("device", "quantum", "one of auto, cpu, cuda, cuda:1, mps, xpu"),
+        ("output_format", "gif", "one of same, png, jpeg"),
+        ("port", 99999, "between 0 and 65535"),
+        ("batch_size", "many", "between 1 and 256"),
+    ],
+)
+def test_a_refused_value_comes_with_what_is_allowed_in_both_languages(name: str, value: object, allowed: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value}, {})
+    assert allowed in caught.value.sentence("en") and str(value) in caught.value.sentence("en")
+    assert "pattern" not in caught.value.sentence("en") and "should" not in caught.value.sentence("zh")
