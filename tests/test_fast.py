@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from gpen_ui.engine import precision
 from gpen_ui.engine.fast import FastGpen, fir_adds, fir_depthwise, upsample_picture
-from gpen_ui.engine.precision import choose_dtype
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.network.layers import Blur, Upsample
@@ -90,5 +90,16 @@ def test_a_face_that_overflows_is_computed_again_exactly_and_said() -> None:
     assert [note.key for note in runner.notes] == ["redone_exactly"]
 
 
-def test_the_processor_gets_a_type_that_it_computes_quickly() -> None:
-    assert choose_dtype("cpu") in (torch.float32, torch.bfloat16)
+@pytest.mark.parametrize(
+    ("bfloat16_s", "chosen"), [(0.04, torch.bfloat16), (0.09, torch.float32), (1.5, torch.float32)]
+)
+def test_the_processor_gets_the_short_type_only_where_it_is_clearly_quicker(
+    bfloat16_s: float, chosen: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = {torch.float32: 0.1, torch.bfloat16: bfloat16_s}
+    monkeypatch.setattr(precision, "trial_seconds", timed.__getitem__)
+    assert precision.choose_dtype("cpu") == chosen
+
+
+def test_the_trial_runs_in_both_types() -> None:
+    assert all(precision.trial_seconds(dtype) > 0 for dtype in (torch.float32, torch.bfloat16))

@@ -57,8 +57,8 @@ class Job:
         faces: every face that was found, left to right.
         transforms: photo -> crop for each face that goes through the network, by its place in `faces`.
         restored: what came back, by the same place.
-        outcomes: of the faces that do not go through the network.
-        stop_watch: seconds per stage.
+        outcomes: first of the faces that are left alone; of the others when the photo is finished.
+        seconds: per stage.
     """
 
     source: Source

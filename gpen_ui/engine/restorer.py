@@ -89,7 +89,7 @@ class Restorer:
             name=name,
             seconds_per_face=None if torch_device == "cpu" else runner.seconds_per_face(),
             memory_bytes=memory_bytes(torch_device),
-            cuda_available=trial("cuda:0") is None,
+            cuda_available=torch_device.startswith("cuda") or trial("cuda:0") is None,
             precision=runner.precision,
             why=why,
         )
