@@ -14,6 +14,7 @@ from gradio.components import Component
 from gpen_ui.errors import UsageError
 from gpen_ui.settings import Settings
 from gpen_ui.ui import views
+from gpen_ui.ui.buttons import StartStop
 from gpen_ui.ui.folders import UPLOAD_KINDS, input_folder, named, output_folder, photos_in, refuse_link, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
@@ -72,28 +73,22 @@ def lay_out(settings: Settings, speech: Speech) -> BatchTab:
     return BatchTab(files, folder, subfolders, output, start, stop, progress, saved_to, table)
 
 
-class BatchHandlers:
+class BatchHandlers(StartStop):
     """What the tab's events do. A batch goes on to its end when its page is closed: its results are on the disk."""
 
     def __init__(self, tab: BatchTab, service: Service, speech: Speech) -> None:
+        super().__init__(speech)
         self.tab = tab
         self.service = service
-        self.speech = speech
 
     def begin(self, request: gr.Request) -> tuple[Any, Any]:
         """Shows "Stop", with a new wish to stop that it may fulfil."""
         self.service.session(request.session_hash).batch_stop = threading.Event()
         return self.show_stop()
 
-    def show_stop(self) -> tuple[Any, Any]:
-        return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("page.stop"))
-
-    def show_start(self) -> tuple[Any, Any]:
-        return gr.update(visible=True), gr.update(visible=False)
-
     def stop(self, request: gr.Request) -> Any:
         self.service.session(request.session_hash).batch_stop.set()
-        return gr.update(value=self.speech("page.stopping"), interactive=False)
+        return self.show_stopping()
 
     def start(
         self,

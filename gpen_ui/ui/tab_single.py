@@ -16,6 +16,7 @@ from gradio.components import Component
 from gpen_ui.errors import UsageError
 from gpen_ui.paths import home_folder
 from gpen_ui.ui import views
+from gpen_ui.ui.buttons import StartStop
 from gpen_ui.ui.folders import UPLOAD_KINDS, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service, Session
@@ -107,13 +108,13 @@ def lay_out(speech: Speech) -> SingleTab:
     )  # fmt: skip
 
 
-class SingleHandlers:
+class SingleHandlers(StartStop):
     """What the tab's events do. Plain methods, so that tests call them without a browser."""
 
     def __init__(self, tab: SingleTab, service: Service, speech: Speech) -> None:
+        super().__init__(speech)
         self.tab = tab
         self.service = service
-        self.speech = speech
 
     def settings_text(self, *option_values: Any) -> str:
         return views.hint(
@@ -130,15 +131,9 @@ class SingleHandlers:
         self.service.session(request.session_hash).single_stop = threading.Event()
         return self.show_stop()
 
-    def show_stop(self) -> tuple[Any, Any]:
-        return gr.update(visible=False), gr.update(visible=True, interactive=True, value=self.speech("page.stop"))
-
-    def show_start(self) -> tuple[Any, Any]:
-        return gr.update(visible=True), gr.update(visible=False)
-
     def stop(self, request: gr.Request) -> Any:
         self.service.session(request.session_hash).single_stop.set()
-        return gr.update(value=self.speech("page.stopping"), interactive=False)
+        return self.show_stopping()
 
     def enhance(
         self, request: gr.Request, paths: list[str] | None, batch_size: Any, output_format: Any, *option_values: Any
