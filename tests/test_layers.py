@@ -44,6 +44,7 @@ HOMES = {
     "basicsr": ("look", "network"),
     "facexlib": ("faces",),
     "onnxruntime": ("faces",),
+    "triton": ("engine/kernels.py",),
     "retinaface": ("faces",),
     "PIL": ("photo", "ui"),
     "cv2": ("photo", "faces", "look"),
