@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -31,7 +31,7 @@ class Settings(BaseModel):
     Attributes:
         model: a name of the catalogue or the path of a checkpoint.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu".
-        batch_size: faces that go through the network together on a GPU.
+        batch_size: faces that go through the network together; "auto" is measured on the device.
         output_format: "same" keeps the format of each photo.
         metadata: what goes from a photo into its result: everything, everything but coordinates, or nothing but
             colour profile and resolution.
@@ -49,7 +49,7 @@ class Settings(BaseModel):
 
     model: str = "gpen-lite-512"
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|(cuda|xpu)(:\d+)?)$")
-    batch_size: int = Field(4, ge=1, le=256)
+    batch_size: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
     output_format: OutputFormat = "same"
     metadata: Metadata = "keep"
     ai_note: bool = True
@@ -117,6 +117,8 @@ def _settings_error(error: ValidationError) -> SettingsError:
     name, value = str(first["loc"][0]), first["input"]
     if first["type"] == "extra_forbidden":
         return SettingsError("setting_unknown", name=name, known=", ".join(Settings.model_fields))
+    if name == "batch_size":
+        return SettingsError("batch_size", value=value)
     if name == "device":
         return SettingsError("option_choice", name=name, value=value, choices=DEVICES)
     if first["type"] == "literal_error":

@@ -34,6 +34,7 @@ class Identity(nn.Module):
     def __init__(self, *, fits: int = 10**6, broken: bool = False) -> None:
         super().__init__()
         self.config = GpenConfig(64, 1, 1 / 16)
+        self.dtype = torch.float32
         self.batches: list[int] = []
         self.fits = fits
         self.broken = broken
@@ -43,6 +44,9 @@ class Identity(nn.Module):
             raise torch.OutOfMemoryError(f"out of memory with {len(x)} faces")
         self.batches.append(len(x))
         return x * float("nan") if self.broken else x + 0.2
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +66,7 @@ def tiny(tmp_path: Path) -> Iterator[Restorer]:
 
 
 def with_network(restorer: Restorer, network: Identity, batch_size: int, monkeypatch: pytest.MonkeyPatch) -> Restorer:
-    """Puts a network in whose batches are not cut to one, as on a GPU."""
-    runner = FaceRunner(network, "cpu", batch_size)  # type: ignore[arg-type]
-    monkeypatch.setattr(FaceRunner, "chunk", property(lambda self: self.batch_size))
+    runner = FaceRunner(network, "cpu", batch_size)
     monkeypatch.setattr(restorer, "_parts", restorer._parts.__class__(**{**vars(restorer._parts), "runner": runner}))
     return restorer
 
@@ -301,10 +303,10 @@ def test_a_device_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
 
 
 def test_errors_of_the_runner_name_the_size_and_the_device() -> None:
-    runner = FaceRunner(Identity(fits=0), "cpu", 2)  # type: ignore[arg-type]
+    runner = FaceRunner(Identity(fits=0), "cpu", 2)
     results = runner.run([np.zeros((64, 64, 3), np.float32)] * 3)
     assert all(isinstance(result, OutOfMemoryError) for result in results) and len(results) == 3
-    broken = FaceRunner(Identity(broken=True), "cpu", 2).run([np.zeros((64, 64, 3), np.float32)])  # type: ignore[arg-type]
+    broken = FaceRunner(Identity(broken=True), "cpu", 2).run([np.zeros((64, 64, 3), np.float32)])
     assert isinstance(broken[0], FaceRestoreError)
 
 

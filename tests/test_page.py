@@ -357,7 +357,7 @@ class TestWords:
     @pytest.mark.parametrize("value", [None, 0, 2.5, 257, "x", True and float("nan")])
     def test_a_batch_size_is_a_whole_number(self, value: Any):
         with pytest.raises(UsageError, match="batch size"):
-            tab_parameters.whole_number(value)
+            tab_parameters.batch_size_of(value)
 
 
 class TestQueue:
@@ -579,7 +579,7 @@ def test_a_preset_fits_the_controls(name: str):
     preset = load_preset(name)
     values = tab_parameters.control_values(parse_options(preset.options))
     assert tab_parameters.options_from(values) == parse_options(preset.options)
-    assert tab_parameters.whole_number(preset.batch_size) == preset.batch_size
+    assert tab_parameters.batch_size_of(preset.batch_size) == preset.batch_size
 
 
 def test_a_page_without_a_model_says_why(service: Service):

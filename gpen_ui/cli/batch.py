@@ -53,7 +53,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         ] = None,
         model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
         device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,
-        batch_size: Annotated[int | None, typer.Option(help=text("cli.flag.batch_size"))] = None,
+        batch_size: Annotated[str | None, typer.Option(help=text("cli.flag.batch_size"))] = None,
         output_format: Annotated[
             str | None, typer.Option("--format", metavar=FORMATS, help=text("cli.flag.format"))
         ] = None,

@@ -33,17 +33,16 @@ def add_to(program: typer.Typer, language: Language) -> None:
         with spoken_errors(language):
             for size in batch_size or BATCH_SIZES:
                 settings = load_settings({"model": model, "device": device, "batch_size": size})
-                used = _time_batch(settings, language, as_json)
+                used = _time_batch(settings, size, language, as_json)
                 if used == "cpu" and not batch_size:
                     tell(text("cli.bench.cpu"))
                     break
 
 
-def _time_batch(settings: Settings, language: Language, as_json: bool) -> str:
+def _time_batch(settings: Settings, size: int, language: Language, as_json: bool) -> str:
     """Times one batch size, answers with the result and returns the device."""
     from gpen_ui.engine import Restorer
 
-    size = settings.batch_size
     with Restorer.load(
         settings.model, device=settings.device, batch_size=size, models_folder=settings.models_folder
     ) as restorer:

@@ -44,14 +44,14 @@ def build_program(language: Language) -> typer.Typer:
     """The commands with their help texts in one language."""
     import typer
 
-    from gpen_ui.cli import batch, bench, doctor, enhance, models, runs, serve
+    from gpen_ui.cli import batch, bench, doctor, enhance, models, runs, serve, warmup
 
     # no rich markup: its tables cut long flags off, and it takes square brackets for styles
     program = typer.Typer(
         no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
     program.callback(help=say("cli.help", language))(_overview(language))
-    for command in (enhance, batch, runs, serve, models, doctor, bench):
+    for command in (enhance, batch, runs, serve, models, doctor, warmup, bench):
         command.add_to(program, language)
     return program
 

@@ -129,6 +129,17 @@ def memory_bytes(device: str) -> int | None:
     return None
 
 
+def free_bytes(device: str) -> int | None:
+    """Memory that the device can still give: a card's own, or the machine's; None where the system does not tell."""
+    import torch
+
+    from gpen_ui.engine.memory import available_bytes
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    return available_bytes() if device == "cpu" else None
+
+
 def synchronize(device: str) -> None:
     """Waits until the device has done what it was given, so that a clock read next tells the truth."""
     import torch

@@ -8,6 +8,8 @@ float32 whatever the type of the convolutions. Proven equal to `Gpen` in tests/t
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -52,6 +54,7 @@ class FoldedStyledConv(nn.Module):
     energy: Tensor
     feature_gain: Tensor
     bias: Tensor
+    phases: Tensor | None  # only on a card, see fused.py
 
     def __init__(self, layer: StyledConv, dtype: torch.dtype) -> None:
         super().__init__()
@@ -101,8 +104,8 @@ class FastGpen(nn.Module):
         self.dtype = dtype
         self._fir = fir_adds if adds else fir_depthwise
         decoder = network.generator
-        self.mapping = decoder.style
-        self.final_linear = network.final_linear
+        self.mapping = copy.deepcopy(decoder.style)  # this form moves to a device, the original stays
+        self.final_linear = copy.deepcopy(network.final_linear)
         self.register_buffer("constant", decoder.input.input.detach().to(dtype))
         self._fold_encoder(network, dtype)
         styled = [decoder.conv1, *decoder.convs]

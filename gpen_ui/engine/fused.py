@@ -74,8 +74,8 @@ class FusedGpen(FastGpen):
         self.final_linear = nn.Sequential(*(_plain(layer) for layer in self.final_linear))
         self._lay_out_energies()
         for layer in self._layers():
-            if layer.up and layer.weight.shape[1] <= PHASES_UP_TO:
-                layer.weight = phases(layer.weight)
+            in_phases = layer.up and layer.weight.shape[1] <= PHASES_UP_TO
+            layer.register_buffer("phases", phases(layer.weight) if in_phases else None)
         self._style_starts = [0, *itertools.accumulate(self.style_widths)]
 
     def _layers(self) -> list[FoldedStyledConv]:
@@ -121,6 +121,10 @@ class FusedGpen(FastGpen):
         assert picture is not None
         return picture.permute(0, 3, 1, 2)
 
+    def plain(self, x: Tensor) -> Tensor:
+        """The same without a kernel of ours; serves while they are compiled."""
+        return super().forward(x)
+
     def _encode(self, rgb: Tensor) -> list[Level]:
         """Every level, smallest side first."""
         levels = [Level(rgb, self.get_buffer("encoder_bias_0"), from_rgb=True)]
@@ -156,12 +160,11 @@ class FusedGpen(FastGpen):
         self, x: Tensor, layer: FoldedStyledConv, level: Level, demodulation: Tensor, style: Tensor
     ) -> Tensor:
         """Convolves x (N, side, side, inputs), and what follows: (N, 2 x side, 2 x side, 2 x outputs)."""
-        in_phases = layer.weight.shape[2] == 2
         pixels = x.permute(0, 3, 1, 2)
-        if in_phases:
-            raw = functional.conv2d(pixels, layer.weight, padding=1)
-        else:
+        if layer.phases is None:
             raw = functional.conv_transpose2d(pixels, layer.weight, stride=2)
+        else:
+            raw = functional.conv2d(pixels, layer.phases, padding=1)
         faces, side, channels = len(x), 2 * x.shape[1], len(level.bias)
         out = x.new_empty(faces, side, side, 2 * channels)
         tile = JOIN_RGB_TILE if level.from_rgb else JOIN_TILE
@@ -170,7 +173,8 @@ class FusedGpen(FastGpen):
         join_upsampled[grid](
             raw.permute(0, 2, 3, 1).contiguous(), level.values, self.first_weight, level.bias,
             demodulation, layer.feature_gain, layer.bias, style, out,
-            side, channels, demodulation.stride(0), style.stride(0), FROM_RGB=level.from_rgb, PHASES=in_phases,
+            side, channels, demodulation.stride(0), style.stride(0),
+            FROM_RGB=level.from_rgb, PHASES=layer.phases is not None,
             ROWS=tile.rows, BLOCK_X=tile.pixels, BLOCK_C=block_c, num_warps=tile.warps,
         )  # fmt: skip
         return out

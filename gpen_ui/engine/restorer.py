@@ -13,23 +13,23 @@ import torch
 
 from gpen_ui import __version__
 from gpen_ui.catalog import model_spec, restoration_models
-from gpen_ui.engine.device import DeviceReport, choose_device, device_name, memory_bytes, trial
-from gpen_ui.engine.fast import FastGpen
+from gpen_ui.engine.device import DeviceReport, choose_device, device_name, free_bytes, memory_bytes, trial
 from gpen_ui.engine.finish import Masker
-from gpen_ui.engine.precision import choose_dtype
+from gpen_ui.engine.loading import load_runner
 from gpen_ui.engine.prepare import Crops, Source
-from gpen_ui.engine.results import Recipe, RestoredPhoto
-from gpen_ui.engine.runner import FaceRunner
+from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
 from gpen_ui.engine.stream import Parts, stream
+from gpen_ui.engine.tuning import Curve, Curves, measure_curve
 from gpen_ui.faces import Detector, large_detector, parsed_mask, shape_mask, small_detector
-from gpen_ui.network import Gpen
-from gpen_ui.options import RestoreOptions
+from gpen_ui.options import BatchSize, RestoreOptions
 from gpen_ui.paths import home_folder
 from gpen_ui.photo import read_photo
 from gpen_ui.weights import find_checkpoint, load_network, read_state
 from gpen_ui.weights.files import sha256_of
 
 DEFAULT_OPTIONS = RestoreOptions()
+UNMEASURED_BATCH = {"cpu": 1}  # a processor gains nothing from a batch and pays memory for it
+CARD_BATCH = 4
 
 
 class Restorer:
@@ -41,18 +41,26 @@ class Restorer:
         model_name: name of the catalogue, or the file's name.
         model_path: the checkpoint.
         model_sha256: of the checkpoint's file, so that a result can say what made it.
-        device_report: what the network runs on, measured.
+        curve: how time and memory grow with the batch, when it was measured on this device.
     """
 
     def __init__(
-        self, network: Gpen, model_name: str, model_path: Path, report: DeviceReport, parts: Parts, model_sha256: str
+        self,
+        parts: Parts,
+        model_name: str,
+        model_path: Path,
+        model_sha256: str,
+        report: DeviceReport,
+        batch_size: BatchSize,
     ) -> None:
-        self._config = network.config
         self._parts = parts
+        self._report = report
+        self._curves = Curves()
         self.model_name = model_name
         self.model_path = model_path
         self.model_sha256 = model_sha256
-        self.device_report = report
+        self.curve = self._curves.load(*self._curve_key())
+        self.batch_size = batch_size
 
     @classmethod
     def load(
@@ -60,7 +68,7 @@ class Restorer:
         model: str | Path = "gpen-lite-512",
         *,
         device: str = "auto",
-        batch_size: int = 4,
+        batch_size: BatchSize = "auto",
         models_folder: Path | None = None,
         max_megapixels: int = 150,
     ) -> Restorer:
@@ -69,7 +77,8 @@ class Restorer:
         Args:
             model: a name of the catalogue or the path of a checkpoint.
             device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu"; "auto" takes the first card that computes rightly.
-            batch_size: faces, also of different photos, that go through a GPU together.
+            batch_size: faces, also of different photos, that go through the network together; "auto" takes what was
+                measured on this device with this model, and measures it once enough faces came.
             models_folder: where downloaded checkpoints lie; the program's own `models/` unless given.
             max_megapixels: larger photos are refused.
 
@@ -80,35 +89,96 @@ class Restorer:
         folder = models_folder or home_folder() / "models"
         path, spec = find_checkpoint(model, folder)
         torch_device, why = choose_device(device)
-        network = load_network(path, sha256=spec.sha256 if spec else None)
-        runner = fast_runner(network, torch_device, batch_size)
-        name = device_name(torch_device)
+        reload = functools.partial(load_network, path, sha256=spec.sha256 if spec else None)
+        runner = load_runner(reload, torch_device)
         report = DeviceReport(
             asked=device,
-            device=torch_device,
-            name=name,
-            seconds_per_face=None if torch_device == "cpu" else runner.seconds_per_face(),
-            memory_bytes=memory_bytes(torch_device),
+            device=runner.device,
+            name=device_name(runner.device),
+            seconds_per_face=None if runner.device == "cpu" else runner.seconds_per_face(),
+            memory_bytes=memory_bytes(runner.device),
             cuda_available=torch_device.startswith("cuda") or trial("cuda:0") is None,
             precision=runner.precision,
-            why=why,
+            why=why or next(iter(runner.notes), None),
         )
-        shown = name if torch_device == "cpu" else f"{name} ({torch_device})"
         read = functools.partial(read_photo, max_megapixels=max_megapixels)
-        larger = larger_model(network.config.size, folder)
-        parts = Parts(runner, load_detector(folder), load_masker(folder, torch_device), read, shown, larger)
+        larger = larger_model(runner.size_px, folder)
+        parts = Parts(runner, load_detector(folder), load_masker(folder, runner.device), read, larger)
         sha256 = (spec.sha256 if spec else None) or sha256_of(path)
-        return cls(network, spec.name if spec else path.name, path, report, parts, sha256)
+        return cls(parts, spec.name if spec else path.name, path, sha256, report, batch_size)
 
     @property
     def size_px(self) -> int:
         """Side of the faces that the network restores."""
-        return self._config.size
+        return self._parts.runner.size_px
+
+    @property
+    def device_report(self) -> DeviceReport:
+        """What the network runs on now: another device than at first when memory ran short."""
+        runner = self._parts.runner
+        if (runner.device, runner.precision) != (self._report.device, self._report.precision):
+            self._report = dataclasses.replace(
+                self._report,
+                device=runner.device,
+                name=device_name(runner.device),
+                seconds_per_face=None,
+                memory_bytes=memory_bytes(runner.device),
+                precision=runner.precision,
+                why=runner.notes[-1] if runner.notes else self._report.why,
+            )
+        return self._report
 
     @property
     def batch_size(self) -> int:
-        """Faces that go through a GPU together; smaller than asked for after an out-of-memory."""
+        """Faces that go through the network together; smaller than asked for after an out-of-memory.
+
+        Can be set, also to "auto"; what does not fit is halved when it is tried.
+        """
         return self._parts.runner.batch_size
+
+    @batch_size.setter
+    def batch_size(self, asked: BatchSize) -> None:
+        runner = self._parts.runner
+        self._auto = asked == "auto"
+        runner.tune = None
+        if asked != "auto":
+            runner.batch_size = asked
+        elif self.curve is not None:
+            runner.batch_size = self.curve.knee
+        else:
+            runner.batch_size = UNMEASURED_BATCH.get(runner.device, CARD_BATCH)
+            if runner.device != "cpu":
+                runner.tune = self.tune
+
+    @property
+    def kernel_trouble(self) -> Note | None:
+        """Why the card's own kernels are not used; None where they are, or where there are none."""
+        return self._parts.runner.trouble
+
+    def warm_up(self) -> None:
+        """Compiles what the device compiles, and waits for it; from then on it is on disk."""
+        self._parts.runner.compile(wait=True)
+
+    def tune(self) -> Curve:
+        """Measures time and memory at 1, 2, 4, 8, ... faces until the gain flattens or memory runs short.
+
+        The result is kept on disk; with batch size "auto" it is used from now on. Seconds on a card, up to half a
+        minute on a processor.
+
+        Raises:
+            OutOfMemoryError: not even one face fits.
+        """
+        self.warm_up()
+        runner = self._parts.runner
+        self.curve = measure_curve(runner.sample, free_bytes(runner.device))
+        self._curves.save(self.curve, *self._curve_key())
+        if self._auto:
+            self.batch_size = "auto"
+        return self.curve
+
+    def _curve_key(self) -> tuple[str, ...]:
+        report = self.device_report
+        return (report.name, str(report.memory_bytes), self.model_sha256, report.precision, torch.__version__)
 
     def restore(self, source: Source, options: RestoreOptions = DEFAULT_OPTIONS) -> RestoredPhoto:
         """Restores one photo; an error of the photo is in the result."""
@@ -139,8 +209,8 @@ class Restorer:
     def measure(self) -> DeviceReport:
         """Times one face on the device (about a second on a CPU) and keeps the number in `device_report`."""
         seconds = self._parts.runner.seconds_per_face()
-        self.device_report = dataclasses.replace(self.device_report, seconds_per_face=seconds)
-        return self.device_report
+        self._report = dataclasses.replace(self.device_report, seconds_per_face=seconds)
+        return self._report
 
     def close(self) -> None:
         """Gives the device's memory back; the restorer cannot be used after."""
@@ -153,13 +223,6 @@ class Restorer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def fast_runner(network: Gpen, device: str, batch_size: int) -> FaceRunner:
-    """The network's fast form on a device, in the number type that suits it best."""
-    dtype = choose_dtype(device)
-    fast = FastGpen(network, dtype, adds=device != "cpu").to(device).eval()
-    return FaceRunner(fast, device, batch_size, exact=None if dtype == torch.float32 else network.eval())
 
 
 def larger_model(size_px: int, models_folder: Path) -> str | None:

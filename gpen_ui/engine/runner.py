@@ -1,55 +1,77 @@
-"""Runs batches of crops through the network: layout, out-of-memory, and the check that a picture came out."""
+"""Runs batches of crops through the network: memory that is short, and the check that a picture came out."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gpen_ui.engine.device import synchronize
-from gpen_ui.engine.fast import FastGpen
+from gpen_ui.engine.device import device_name, synchronize
+from gpen_ui.engine.memory import PeakMemory, available_bytes
+from gpen_ui.engine.placement import Network, next_step, place
 from gpen_ui.engine.results import Note
+from gpen_ui.engine.tuning import Sample
 from gpen_ui.errors import FaceRestoreError, GpenError, OutOfMemoryError, Stopped
 from gpen_ui.network import Gpen
 
 Crop = NDArray[np.float32]
 # Messages of allocators that raise a plain RuntimeError: torch's CPU allocator, MPS, older CUDA builds.
 OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+COMPILE_FROM_FACES = 8  # a few portraits are done before kernels are compiled
+TUNE_FROM_FACES = 32  # whoever restores so many gains from a measured batch size
+TOP_LEVELS = 4  # what a face needs on a processor at most, in activations of the network's largest level; measured
+TIMED_ROUNDS = 3  # batches timed at each size; the quickest counts, the others had to share the machine
 
 
 class FaceRunner:
     """The network on its device.
 
+    When memory runs short, the batch is halved; one face alone goes on in a shorter number type and then on the
+    processor (`placement.next_step`). What worked is kept for what comes next, and each step is a note.
+
     Args:
-        network: with a `config`, on its device, in evaluation mode: `Gpen`, or its fast form.
+        network: on its device, see `placement.place`.
         device: torch's name.
-        batch_size: the largest batch. A batch that does not fit is halved, and the smaller size stays.
-        exact: the same network in float32, where `network` computes in a shorter type; used for the faces that the
-            short type could not hold.
+        batch_size: the largest batch.
+        reload: gives the network in float32 on the processor, for faces that the short type could not hold and for the
+            steps above; None: there is no such step.
 
     Attributes:
-        precision: number type of the convolutions, for example "bfloat16".
+        device_shown: what a person calls the device, with torch's name where there can be several.
         notes: what had to be changed so far, for the user.
+        tune: called once, between two batches, when so many faces came that it is worth to measure the batch size.
     """
 
-    def __init__(self, network: Gpen | FastGpen, device: str, batch_size: int, exact: Gpen | None = None) -> None:
+    def __init__(
+        self, network: Network, device: str, batch_size: int, reload: Callable[[], Gpen] | None = None
+    ) -> None:
         self.size_px = network.config.size
-        self.device = device
+        self._go_to(device)
         self.batch_size = batch_size
         self.notes: list[Note] = []
-        dtype = network.dtype if isinstance(network, FastGpen) else torch.float32
-        self.precision = str(dtype).removeprefix("torch.")
+        self.tune: Callable[[], object] | None = None
         self._network = network
-        self._exact = exact
+        self._reload = reload
+        self._exact: Gpen | None = None
+        self._faces_seen = 0
+        self._compiling: threading.Thread | None = None
+        self._pinned: dict[str, torch.Tensor] = {}
 
     @property
-    def chunk(self) -> int:
-        """Faces that go through together: on a CPU one, where a batch costs memory and gains no time."""
-        return 1 if self.device == "cpu" else self.batch_size
+    def precision(self) -> str:
+        """Number type of the convolutions, for example "bfloat16"."""
+        return str(self._network.dtype).removeprefix("torch.")
+
+    @property
+    def trouble(self) -> Note | None:
+        """Why the device's own kernels are not used, None where they are or where there are none."""
+        trouble: Note | None = getattr(self._network, "trouble", None)
+        return trouble
 
     def run(self, crops: Sequence[Crop], stop: threading.Event | None = None) -> list[Crop | GpenError]:
         """Restores crops.
@@ -68,8 +90,27 @@ class FaceRunner:
         while len(results) < len(crops):
             if stop is not None and stop.is_set():
                 raise Stopped("stopped")
-            results += self._run_or_halve(crops[len(results) : len(results) + self.chunk])
+            results += self._run_or_step_down(crops[len(results) : len(results) + self.batch_size])
+        self._faces_seen += len(crops)
+        if self._faces_seen >= COMPILE_FROM_FACES:
+            self.compile()
+        if self.tune is not None and self._faces_seen >= TUNE_FROM_FACES and not self.is_compiling:
+            tune, self.tune = self.tune, None
+            tune()
         return results
+
+    @property
+    def is_compiling(self) -> bool:
+        return self._compiling is not None and self._compiling.is_alive()
+
+    def compile(self, *, wait: bool = False) -> None:
+        """Compiles the device's own kernels in the background, where it has any; the plain form serves meanwhile."""
+        work: Callable[[], None] | None = getattr(self._network, "compile", None)
+        if work is not None and self._compiling is None:
+            self._compiling = threading.Thread(target=work, name="compile", daemon=True)
+            self._compiling.start()
+        if wait and self._compiling is not None:
+            self._compiling.join()
 
     def seconds_per_face(self) -> float:
         """Time of one face alone, after a first one that warms the device up."""
@@ -80,20 +121,85 @@ class FaceRunner:
         self.run([crop])
         return time.perf_counter() - start
 
-    def _run_or_halve(self, crops: Sequence[Crop]) -> list[Crop | GpenError]:
+    def sample(self, faces: int) -> Sample:
+        """Time and memory of a batch of this size, measured.
+
+        Raises:
+            OutOfMemoryError: it does not fit.
+        """
+        crops = [np.full((self.size_px, self.size_px, 3), 127, np.float32)] * faces
+        try:
+            with PeakMemory(self.device) as memory:
+                self._forward(crops)
+            times = []
+            for _ in range(1 if self.device == "cpu" else TIMED_ROUNDS):
+                start = time.perf_counter()
+                self._forward(crops)
+                times.append(time.perf_counter() - start)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._free()
+            raise OutOfMemoryError("batch_memory", faces=faces, device=self.device) from error
+        return Sample(faces, min(times) / faces, memory.peak_bytes)
+
+    def _run_or_step_down(self, crops: Sequence[Crop]) -> list[Crop | GpenError]:
         try:
             return self._forward(crops)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         self._free()
-        if len(crops) == 1:
-            return [OutOfMemoryError("face_memory", size=self.size_px, device=self.device)]
-        self.batch_size = max(1, len(crops) // 2)
-        self.notes.append(Note("batch_halved", {"asked": len(crops), "now": self.batch_size}))
-        return self._run_or_halve(crops[: self.batch_size])
+        if len(crops) > 1:
+            self.batch_size = max(1, len(crops) // 2)
+            self.notes.append(Note("batch_halved", {"asked": len(crops), "now": self.batch_size}))
+            return self._run_or_step_down(crops[: self.batch_size])
+        if self._step_down():
+            return self._run_or_step_down(crops)
+        return [OutOfMemoryError("face_memory", size=self.size_px, device=self.device)]
+
+    def _step_down(self) -> bool:
+        """Puts the network where it needs less of the memory that is short; False when there is no such place."""
+        step = next_step(self.device, self._network.dtype)
+        if step is None or self._reload is None:
+            return False
+        before = self.device
+        self.close()
+        try:
+            device, dtype = step
+            self._network = place(self._reload(), device, dtype)
+            self._go_to(device)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        self.batch_size = 1
+        if before == self.device:
+            self.notes.append(Note("precision_lowered", {"device": self.device, "precision": self.precision}))
+        else:
+            self.notes.append(Note("moved_to_cpu", {"before": before, "device": self.device}))
+        return True
+
+    def _go_to(self, device: str) -> None:
+        self.device = device
+        name = device_name(device)
+        self.device_shown = name if device == "cpu" else f"{name} ({device})"
+
+    def _check_room(self, faces: int) -> None:
+        """Keeps a batch from the processor that the machine has no memory for: the system would end the program.
+
+        Raises:
+            MemoryError: there is too little.
+        """
+        if self.device != "cpu" or faces == 1:
+            return
+        config, free = self._network.config, available_bytes()
+        top = 2 * config.channels(config.size) * config.size**2 * self._network.dtype.itemsize
+        if free is not None and faces * TOP_LEVELS * top > free:
+            raise MemoryError
 
     def _forward(self, crops: Sequence[Crop]) -> list[Crop | GpenError]:
+        self._check_room(len(crops))
         pictures = self._pictures(self._network, crops)
         return [
             picture if np.isfinite(picture).all() else self._redo(crop)
@@ -102,36 +208,66 @@ class FaceRunner:
 
     def _redo(self, crop: Crop) -> Crop | GpenError:
         """A face that came back as not-a-number, once more in float32."""
-        if self._exact is not None:
-            picture: Crop = self._pictures(self._exact.to(self.device), [crop])[0]
+        if self._network.dtype != torch.float32 and self._reload is not None:
+            if self._exact is None:
+                self._exact = self._reload().eval().to(self.device)
+            picture: Crop = self._pictures(self._exact, [crop])[0]
             if np.isfinite(picture).all():
                 self.notes.append(Note("redone_exactly", {"device": self.device}))
                 return picture
         return FaceRestoreError("face_not_finite", device=self.device)
 
-    def _pictures(self, network: Gpen | FastGpen, crops: Sequence[Crop]) -> NDArray[np.float32]:
+    def _pictures(self, network: Network | Gpen, crops: Sequence[Crop]) -> NDArray[np.float32]:
         """(N, S, S, 3) float32 RGB 0..255; what is not a number stays so."""
-        batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(self.device)  # already channels last
-        with torch.inference_mode():
+        with torch.inference_mode(), self._on_device():
+            faces = torch.from_numpy(np.stack(crops, out=self._staging("in", len(crops))))
+            batch = faces.to(self.device, non_blocking=True).permute(0, 3, 1, 2)  # already channels last
             out = (network(batch / 127.5 - 1).float() + 1) * 127.5
             out = torch.where(out.isfinite(), out.clamp(0, 255), torch.nan)  # an infinity is no white
-            pictures = out.permute(0, 2, 3, 1).cpu().numpy()
+            pictures = out.permute(0, 2, 3, 1).contiguous()
+            if self.device.startswith("cuda"):
+                staged = torch.from_numpy(self._staging("out", len(crops)))
+                staged.copy_(pictures, non_blocking=True)
+                synchronize(self.device)
+                return staged.numpy().copy()
         synchronize(self.device)
-        return np.asarray(pictures, np.float32)
+        return np.asarray(pictures.cpu().numpy(), np.float32)
+
+    def _staging(self, name: str, faces: int) -> NDArray[np.float32]:
+        """Memory of the host that a card reads and writes without a detour (page-locked), kept between batches."""
+        shape = (faces, self.size_px, self.size_px, 3)
+        if not self.device.startswith("cuda"):
+            return np.empty(shape, np.float32)
+        kept = self._pinned.get(name)
+        if kept is None or len(kept) < faces:
+            kept = self._pinned[name] = torch.empty(shape, dtype=torch.float32, pin_memory=True)
+        return kept[:faces].numpy()
+
+    def _on_device(self) -> AbstractContextManager[object]:
+        """Kernels of ours, and cuDNN's search for its quickest algorithms, go by the current card."""
+        return torch.cuda.device(self.device) if self.device.startswith("cuda") else nullcontext()
 
     def _free(self) -> None:
+        """Gives back what is only kept for speed."""
+        forget: Callable[[], None] | None = getattr(self._network, "forget", None)
+        if forget is not None:
+            forget()
+        self._pinned.clear()
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
     def close(self) -> None:
         """Gives the device's memory back."""
-        self._network.to("meta")
-        if self._exact is not None:
-            self._exact.to("meta")
+        if self._compiling is not None:
+            self._compiling.join()
+            self._compiling = None
+        self._network.close()
+        self._exact = None
         self._free()
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short, in any of the ways in which torch says so."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return any(word in str(error).lower() for word in OUT_OF_MEMORY_WORDS)

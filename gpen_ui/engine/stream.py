@@ -31,7 +31,6 @@ class Parts:
     detector: Detector
     masker: Masker
     read: Read
-    device_name: str
     larger_model: str | None = None
 
 
@@ -49,7 +48,7 @@ def stream(
         try:
             for job in _read_ahead(parts, sources, options, reader, stop, crops):
                 held.append(job)
-                while _is_due(held, parts.runner.chunk):
+                while _is_due(held, parts.runner.batch_size):
                     _run_batch(parts, held, stop, crops)
                     _hand_over(parts, held, finished, options, finisher)
                 _hand_over(parts, held, finished, options, finisher)
@@ -104,7 +103,7 @@ def _is_due(held: deque[Job], batch_size: int) -> bool:
 def _run_batch(parts: Parts, held: deque[Job], stop: threading.Event | None, kept: Crops | None) -> None:
     """Takes the next faces of the held photos, across their borders, through the network."""
     size_px = parts.runner.size_px
-    chosen = [(job, place) for job in held for place in job.waiting][: parts.runner.chunk]
+    chosen = [(job, place) for job in held for place in job.waiting][: parts.runner.batch_size]
     crops: list[Crop] = []
     for job, place in chosen:
         start = time.perf_counter()
@@ -130,4 +129,4 @@ def _hand_over(
 ) -> None:
     """Moves the photos at the front whose faces are all back to the finisher."""
     while held and not held[0].waiting:
-        finished.append(finisher.submit(finish, held.popleft(), options, parts.masker, parts.device_name))
+        finished.append(finisher.submit(finish, held.popleft(), options, parts.masker, parts.runner.device_shown))

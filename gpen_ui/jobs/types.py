@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from gpen_ui.options import RestoreOptions
+from gpen_ui.options import BatchSize, RestoreOptions
 from gpen_ui.settings import Metadata, OutputFormat
 from gpen_ui.texts import Language, say
 
@@ -54,7 +54,7 @@ class RunSettings:
 
     model: str = "gpen-lite-512"
     device: str = "auto"
-    batch_size: int = 4
+    batch_size: BatchSize = "auto"
     output_format: OutputFormat = "same"
     suffix: str = "_gpen"
     metadata: Metadata = "keep"

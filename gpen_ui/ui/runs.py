@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError, Stopped
-from gpen_ui.options import RestoreOptions
+from gpen_ui.options import BatchSize, RestoreOptions
 from gpen_ui.settings import OutputFormat
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Job:
     refused: tuple[Outcome, ...] = ()
 
 
-def start_run(service: Service, job: Job, batch_size: int, stop: threading.Event) -> Run:
+def start_run(service: Service, job: Job, batch_size: BatchSize, stop: threading.Event) -> Run:
     """Starts a run and returns at once.
 
     Args:
@@ -139,7 +139,7 @@ def start_run(service: Service, job: Job, batch_size: int, stop: threading.Event
     return run
 
 
-def _work(service: Service, job: Job, run: Run, batch_size: int) -> None:
+def _work(service: Service, job: Job, run: Run, batch_size: BatchSize) -> None:
     from gpen_ui.engine import output_of
 
     try:

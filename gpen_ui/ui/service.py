@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError, ModelError, Stopped, UsageError
+from gpen_ui.options import BatchSize
 from gpen_ui.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Asked:
 
     model: str | Path
     device: str
-    batch_size: int
+    batch_size: BatchSize
 
 
 @dataclass
@@ -172,7 +173,7 @@ class Service:
         """Why there is no restorer."""
         return None if self._restorer else self._load_error
 
-    def reload(self, model: str | Path, device: str, batch_size: int) -> DeviceReport:
+    def reload(self, model: str | Path, device: str, batch_size: BatchSize) -> DeviceReport:
         """Puts another model, device or batch size in the place of the current one, which stays when that fails.
 
         Raises:
@@ -186,11 +187,11 @@ class Service:
             return self._swap(Asked(model, device, batch_size)).device_report
 
     @contextmanager
-    def using(self, batch_size: int, stop: threading.Event) -> Iterator[Restorer]:
+    def using(self, batch_size: BatchSize, stop: threading.Event) -> Iterator[Restorer]:
         """The restorer, for one run alone.
 
         Args:
-            batch_size: faces that go through a GPU together; another one than before loads the model again there.
+            batch_size: faces that go through the network together.
 
         Raises:
             Stopped: `stop` was set before its turn came.
@@ -202,9 +203,9 @@ class Service:
         with self.turnstile.turn(stop):
             if self._restorer is None:
                 raise self._load_error or ModelError("page_load_failed")
-            on_cpu = self._restorer.device_report.device == "cpu"
-            if batch_size != self._asked.batch_size and not on_cpu:
-                self._swap(replace(self._asked, batch_size=batch_size))
+            if batch_size != self._asked.batch_size:
+                self._restorer.batch_size = batch_size
+                self._asked = replace(self._asked, batch_size=batch_size)
             yield self._restorer
 
     def session(self, session_hash: str | None) -> Session:

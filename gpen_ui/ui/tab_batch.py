@@ -19,7 +19,7 @@ from gpen_ui.ui.folders import UPLOAD_KINDS, input_folder, named, output_folder,
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_parameters import options_from, whole_number
+from gpen_ui.ui.tab_parameters import batch_size_of, options_from
 
 TICK_S = 0.5
 
@@ -111,7 +111,7 @@ class BatchHandlers(StartStop):
         session = self.service.session(request.session_hash)
         if session.batch is not None and not session.batch.finished.is_set():
             session.batch.stop.set()
-        run = session.batch = start_run(self.service, job, whole_number(batch_size), session.batch_stop)
+        run = session.batch = start_run(self.service, job, batch_size_of(batch_size), session.batch_stop)
         shows_paths = self.service.settings.serves_only_this_machine
         yield {self.tab.saved_to: views.saved_to(target, self.speech) if shows_paths else ""}
         yield from self._watch(run)

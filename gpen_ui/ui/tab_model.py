@@ -18,12 +18,13 @@ from gpen_ui.ui.downloads import Download
 from gpen_ui.ui.folders import checkpoint_file, named
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_parameters import BATCH_SIZE_MOST, whole_number
+from gpen_ui.ui.tab_parameters import AUTO, batch_size_of
 
 if TYPE_CHECKING:
     from gpen_ui.engine import DeviceInfo
 
 TICK_S = 0.4
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)  # offered; any whole number can be typed
 EVERYTHING = "*"  # the choice that downloads all that is missing
 OUTPUT_FORMATS = get_args(OutputFormat)
 
@@ -33,7 +34,7 @@ class ModelTab:
     device: gr.Dropdown
     model: gr.Dropdown
     path: gr.Textbox
-    batch_size: gr.Number
+    batch_size: gr.Dropdown
     output_format: gr.Radio
     reload: gr.Button
     card: gr.HTML
@@ -64,12 +65,10 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=3, min_width=280):
             device, model, path = _what_to_load(settings, speech)
-            batch_size = gr.Number(
-                value=settings.batch_size,
-                precision=0,
-                minimum=1,
-                maximum=BATCH_SIZE_MOST,
-                step=1,
+            batch_size = gr.Dropdown(
+                [(speech("page.model.batch_size.auto"), AUTO), *((str(size), str(size)) for size in BATCH_SIZES)],
+                value=str(settings.batch_size),
+                allow_custom_value=True,
                 label=speech("page.model.batch_size"),
                 info=speech("page.model.batch_size.help"),
                 elem_id="model-batch-size",
@@ -167,7 +166,7 @@ class ModelHandlers:
         """
         try:
             wanted = checkpoint_file(path, self.service.settings) if path.strip() else model_spec(model).name
-            size = whole_number(batch_size)
+            size = batch_size_of(batch_size)
             yield {self.tab.card: views.waiting(self.speech("page.model.reloading"))}
             report = self.service.reload(wanted, device, size)
         except GpenError:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 from gradio.components import Component
 
 from gpen_ui.errors import UsageError
-from gpen_ui.options import OptionSpec, RestoreOptions, load_preset, option_specs, parse_options, preset_names
+from gpen_ui.options import (
+    BatchSize,
+    OptionSpec,
+    RestoreOptions,
+    load_preset,
+    option_specs,
+    parse_options,
+    preset_names,
+)
 from gpen_ui.texts import say
 from gpen_ui.ui import views
 from gpen_ui.ui.speech import Speech
 
 GROUPS = ("face", "photo", "input")
 BATCH_SIZE_MOST = 256  # as in Settings
+AUTO: Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ def wire(tab: ParametersTab, batch_size: Component, speech: Speech) -> None:
         preset = load_preset(name)
         title = say(f"preset.{name}", speech.language)
         speech.inform(speech("page.parameters.preset_set", preset=title, batch_size=preset.batch_size))
-        return [*control_values(parse_options(preset.options)), preset.batch_size]
+        return [*control_values(parse_options(preset.options)), str(preset.batch_size)]
 
     def reset() -> list[Any]:
         speech.inform(speech("page.parameters.reset_done"))
@@ -85,17 +94,19 @@ def options_from(values: Sequence[Any]) -> RestoreOptions:
     return parse_options(given)
 
 
-def whole_number(value: Any) -> int:
-    """A batch size from a number field.
+def batch_size_of(value: Any) -> BatchSize:
+    """A batch size from its field: "auto", or a number that may be written as text.
 
     Raises:
-        UsageError: not a whole number from 1 to 256.
+        UsageError: neither "auto" nor a whole number from 1 to 256.
     """
+    if value == AUTO:
+        return AUTO
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         number = 0
-    if number != value or not 1 <= number <= BATCH_SIZE_MOST:
+    if str(number) != str(value).strip() or not 1 <= number <= BATCH_SIZE_MOST:
         raise UsageError("page_batch_size", value="" if value is None else value)
     return number
 

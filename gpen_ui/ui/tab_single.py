@@ -21,7 +21,7 @@ from gpen_ui.ui.folders import UPLOAD_KINDS, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service, Session
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_parameters import in_words, options_from, whole_number
+from gpen_ui.ui.tab_parameters import batch_size_of, in_words, options_from
 
 TICK_S = 0.4  # how often a page that watches a run is told where it stands
 ZIP_NAME = "gpen-results.zip"
@@ -158,7 +158,7 @@ class SingleHandlers(StartStop):
             preview_folder=session.folder,
         )
         session.results = []
-        run = session.single = start_run(self.service, job, whole_number(batch_size), session.single_stop)
+        run = session.single = start_run(self.service, job, batch_size_of(batch_size), session.single_stop)
         yield self._cleared()
         try:
             yield from self._watch(run, session)

@@ -1,0 +1,68 @@
+"""Puts the network onto a device in a number type, and says what to try next when memory is short there."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gpen_ui.engine.fast import FastGpen
+from gpen_ui.engine.precision import choose_dtype
+from gpen_ui.network import Gpen, GpenConfig
+
+log = logging.getLogger(__name__)
+
+
+class Network(Protocol):
+    """What restores a batch: (N, 3, size, size) RGB in [-1, 1] -> the same shape in float32."""
+
+    config: GpenConfig
+    dtype: torch.dtype
+
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+    def close(self) -> None:
+        """Gives the device's memory back."""
+        ...
+
+
+class PlainNetwork:
+    """The fast form as it is, without kernels of ours."""
+
+    def __init__(self, network: FastGpen) -> None:
+        self.config = network.config
+        self.dtype = network.dtype
+        self._network = network
+
+    def __call__(self, x: Tensor) -> Tensor:
+        picture: Tensor = self._network(x)
+        return picture
+
+    def close(self) -> None:
+        self._network.to("meta")
+
+
+def place(network: Gpen, device: str, dtype: torch.dtype) -> Network:
+    """The quickest form of the network that the device can run.
+
+    Raises:
+        torch.OutOfMemoryError: not even the parameters fit.
+    """
+    if device.startswith("cuda") and torch.version.hip is None:
+        try:
+            from gpen_ui.engine.fused import FusedGpen
+            from gpen_ui.engine.graphs import GraphedNetwork
+        except ImportError:  # PyTorch comes without Triton on Windows
+            log.info("Triton is not installed: the card runs the network without fused kernels")
+        else:
+            return GraphedNetwork(FusedGpen(network, dtype).to(device).eval(), device)
+    return PlainNetwork(FastGpen(network, dtype, adds=device != "cpu").to(device).eval())
+
+
+def next_step(device: str, dtype: torch.dtype) -> tuple[str, torch.dtype] | None:
+    """Where to go when one face alone does not fit: a shorter number type, then the processor, then nowhere."""
+    if device != "cpu":
+        return (device, torch.float16) if dtype == torch.float32 else ("cpu", choose_dtype("cpu"))
+    return ("cpu", torch.bfloat16) if dtype == torch.float32 else None
