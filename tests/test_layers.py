@@ -26,6 +26,7 @@ FLOORS = {
     "look": 5,
     "engine": 6,
     "jobs": 7,
+    "measure": 7,
     "api": 8,
     "ui": 8,
     "cli": 8,
@@ -46,6 +47,7 @@ HOMES = {
     "onnxruntime": ("faces",),
     "triton": ("engine/kernels.py",),
     "retinaface": ("faces",),
+    "matplotlib": ("measure",),
     "PIL": ("photo", "ui"),
     "cv2": ("photo", "faces", "look"),
 }
