@@ -31,6 +31,7 @@ def running_page(log: Path, **settings: Any) -> Iterator[str]:
     """
     given = json.dumps({"host": "127.0.0.1", "port": 0, **settings})
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GPEN_UI_", "GRADIO_"))}
+    environment["XDG_CACHE_HOME"] = str(log.parent / "cache")  # what this machine measured before is not shown
     with log.open("wb") as errors:
         server = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, given], stdout=subprocess.PIPE, stderr=errors, env=environment

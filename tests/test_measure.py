@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 
 from gpen_ui.engine import Restorer, tuning
+from gpen_ui.engine.placement import PlainNetwork
+from gpen_ui.engine.results import Note
 from gpen_ui.engine.tuning import Curve, Sample
 from gpen_ui.errors import Stopped
 from gpen_ui.measure import prices as prices_module
@@ -23,6 +25,8 @@ from gpen_ui.measure.tables import STAGES, measure_batches, measure_stages
 from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.options import option_specs, parse_options
 from gpen_ui.texts import LANGUAGES, Language
+from gpen_ui.ui import views
+from gpen_ui.ui.speech import Speech
 from tests import commands
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -196,3 +200,20 @@ def test_a_place_that_cannot_be_written_is_refused_before_measuring(flag: str, t
 def test_bench_refuses_a_batch_size_that_is_none():
     ran = commands.run("bench", "--batch-size", 0)
     assert ran.exit_code == 2 and "0" in ran.stderr
+
+
+def test_a_card_without_its_own_kernels_is_told_by_the_page_and_the_doctor(
+    restorer: Restorer, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+):
+    note = Note("kernels_wrong", {"off": "1.0e-01"})
+    monkeypatch.setattr(PlainNetwork, "trouble", note, raising=False)
+    assert note.sentence("zh") in views.device_card(restorer, None, "", Speech("zh"))
+    ran = commands.run("doctor", "--model", checkpoint, "--json")
+    assert note.sentence("en") in [finding["sentence"] for finding in json.loads(ran.stdout)["findings"]]
+
+
+def test_the_curve_of_the_page_is_a_picture_with_words_and_a_table():
+    html = views.batch_curve(Curve((Sample(1, 0.5, None), Sample(2, 0.3, 2**20)), 4), Speech("en"))
+    assert 'alt="Plot of time per face and memory for 1 to 2 faces at once.' in html
+    assert html.count("<tr") == 4 and "300 ms" in html and "not enough memory" in html
+    assert "img" not in views.batch_curve(None, Speech("en"))

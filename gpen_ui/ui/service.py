@@ -81,6 +81,7 @@ class Session:
             before the run itself exists.
         results: the outcomes that tab 1 shows, in the order of its gallery.
         download_stop: set to stop a download of models.
+        measure_stop: set to stop a measurement.
     """
 
     folder: Path
@@ -90,6 +91,7 @@ class Session:
     batch_stop: threading.Event = field(default_factory=threading.Event)
     results: list[Outcome] = field(default_factory=list)
     download_stop: threading.Event = field(default_factory=threading.Event)
+    measure_stop: threading.Event = field(default_factory=threading.Event)
 
 
 class Service:
@@ -224,6 +226,7 @@ class Service:
         if session is None:
             return
         session.download_stop.set()
+        session.measure_stop.set()
         session.single_stop.set()
         if session.batch is not None and not session.batch.finished.is_set():
             self._left_batches.append(session.batch)
@@ -251,6 +254,7 @@ class Service:
             run.stop.set()
         for session in sessions:
             session.download_stop.set()
+            session.measure_stop.set()
         return runs
 
     def close(self) -> None:
@@ -259,5 +263,6 @@ class Service:
             run.finished.wait()
         if self._loader.is_alive():  # torch ends the process with an abort when a thread is inside of it
             self._loader.join()
-        if self._restorer is not None:
-            self._restorer.close()
+        with self.turnstile.turn(threading.Event()):  # a measurement that is stopped still ends its photo
+            if self._restorer is not None:
+                self._restorer.close()
