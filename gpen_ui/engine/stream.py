@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -58,6 +59,7 @@ def stream(
     """Restores sources one after another; see `Restorer.stream`."""
     workers = workers_beside(parts.runner.device)
     with (
+        _one_thread_each(workers),
         ThreadPoolExecutor(workers, "read") as reader,
         ThreadPoolExecutor(workers, "align") as aligner,
         ThreadPoolExecutor(workers, "finish") as finisher,
@@ -79,6 +81,20 @@ def stream(
             pass  # photos that are complete still leave below; those in the middle are dropped
         while run.finished:
             yield run.take()
+
+
+@contextmanager
+def _one_thread_each(workers: int) -> Iterator[None]:
+    """Keeps OpenCV from taking all cores for each of several pictures that are worked on at the same time."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    if workers > 1:
+        cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 @dataclass(frozen=True)
