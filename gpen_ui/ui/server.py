@@ -131,10 +131,12 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
 
     from gpen_ui.ui.look import stylesheet, theme, toast_titles
     from gpen_ui.ui.page import build_page
+    from gpen_ui.ui.run_files import add_run_routes
     from gpen_ui.ui.shield import IndexPage, PasswordGate, SafeHeaders
 
     app = FastAPI(title="GPEN UI", openapi_url=None, docs_url=None, redoc_url=None)
     _add_language_routes(app)
+    add_run_routes(app, service)
     for language in LANGUAGES:
         page = build_page(service, language)
         gr.mount_gradio_app(

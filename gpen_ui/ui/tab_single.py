@@ -19,7 +19,8 @@ from gpen_ui.ui import views
 from gpen_ui.ui.buttons import StartStop
 from gpen_ui.ui.folders import UPLOAD_KINDS, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
-from gpen_ui.ui.service import Service, Session
+from gpen_ui.ui.service import Service
+from gpen_ui.ui.session import Session
 from gpen_ui.ui.speech import Speech, always_after
 from gpen_ui.ui.tab_parameters import batch_size_of, in_words, options_from
 
@@ -152,7 +153,7 @@ class SingleHandlers(StartStop):
         job = Job(
             sources=sources,
             options=options_from(option_values),
-            output_for=lambda _: self.service.settings.outputs_folder,
+            folder=self.service.settings.outputs_folder,
             output_format=output_format,
             suffix=self.service.settings.suffix,
             preview_folder=session.folder,
