@@ -55,8 +55,7 @@ class BatchHandlers:
         """The tab was opened: everything is sent, and the page looks at the runs by itself from now on."""
         looking = self._looking(request)
         looking.seen.clear()
-        self.service.board.renew()
-        return self._shown(request, view)
+        return self._shown(request, view, fresh=True)
 
     def leave(self) -> Any:
         """Another tab was opened."""
@@ -130,8 +129,7 @@ class BatchHandlers:
         )
         run_id = self._begin(runs, sources, folder, target, self._wanted(request, view), chosen)
         self._looking(request).choose(run_id)
-        self.service.board.renew()
-        return {self.tab.new.files: None, **self._shown(request, view)}
+        return {self.tab.new.files: None, **self._shown(request, view, fresh=True)}
 
     def _begin(
         self, runs: Runs, uploads: list[Path], folder: Path | None, target: Path, wanted: Wanted, chosen: RunSettings
@@ -242,16 +240,13 @@ class BatchHandlers:
         board.renew()
         row = chosen_row(looking, board.rows())
         if row is not None:
-            try:
-                action(self.service.runs, row.run)
-            finally:
-                board.renew()
-        return self._shown(request, view)
+            action(self.service.runs, row.run)
+        return self._shown(request, view, fresh=True)
 
     # ---- what a request says ----
 
-    def _shown(self, request: gr.Request, view: tuple[Any, ...]) -> Update:
-        update = self._look.look(self._looking(request), self._wanted(request, view))
+    def _shown(self, request: gr.Request, view: tuple[Any, ...], *, fresh: bool = False) -> Update:
+        update = self._look.look(self._looking(request), self._wanted(request, view), fresh=fresh)
         return update or _nothing()
 
     def _looking(self, request: gr.Request) -> Looking:

@@ -64,13 +64,19 @@ class BatchLook:
         self.service = service
         self.speech = speech
 
-    def look(self, looking: Looking, wanted: Wanted) -> Update:
-        """Everything of the tab that has changed since the last look."""
+    def look(self, looking: Looking, wanted: Wanted, *, fresh: bool = False) -> Update:
+        """Everything of the tab that has changed since the last look.
+
+        Args:
+            fresh: the store is read even if it was just now, to show what came of a press at once.
+        """
         looking.looks += 1
         if looking.looks % SEND_AGAIN_AFTER == 0:
             looking.seen.clear()
         update: Update = {}
         try:
+            if fresh:
+                self.service.board.renew()
             rows = self.service.board.rows()
             row = chosen_row(looking, rows)
             self._list(looking, update, rows)

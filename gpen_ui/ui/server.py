@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpen_ui.errors import SettingsError
+from gpen_ui.errors import GpenError, SettingsError
 from gpen_ui.settings import Settings
 from gpen_ui.texts import LANGUAGES, Language, pick_language, say
 
@@ -59,6 +59,7 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
     service = Service(settings, scratch)
     app = build_app(service, settings)
     service.begin()
+    _go_on(service)
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -76,6 +77,14 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
         pass  # how a server is ended by hand
     finally:
         service.close()
+
+
+def _go_on(service: Service) -> None:
+    """Takes up the runs that were at work when the server before this one ended."""
+    try:
+        service.runs.pick_up()
+    except GpenError as error:  # the page is there still, and its tab says the same
+        log.error("%s", error)
 
 
 @contextmanager

@@ -97,15 +97,11 @@ class Service:
         self._runs: Runs | None = None
         self._board: Board | None = None
         self._runs_lock = threading.Lock()
+        self._turns_of_runs = Turnstile()
 
     def begin(self) -> None:
-        """Starts to load the model of the settings in the background, so that the page opens at once, and goes on with
-        the kept runs that were at work when the last server ended."""
+        """Starts to load the model of the settings in the background, so that the page opens at once."""
         self._loader.start()
-        try:
-            self.runs.pick_up()
-        except GpenError as error:  # tab 2 says so
-            log.error("%s", error)
 
     def _first_load(self) -> None:
         try:
@@ -227,10 +223,13 @@ class Service:
     def working_on(self, run: RunRecord, stop: threading.Event) -> Iterator[Restorer]:
         """The restorer that a kept run names, for one turn of it; see `gpen_ui.jobs.Worker`.
 
+        However many runs wait, only the first of them stands in the queue to the device, so that a single photo waits
+        for one turn at most.
+
         Raises:
             Stopped, GpenError: as from `using`.
         """
-        with self._turn(stop):
+        with self._turns_of_runs.turn(stop), self._turn(stop):
             yield self._fitting(Asked(run.settings.model, run.settings.device, run.settings.batch_size))
 
     @contextmanager
