@@ -15,7 +15,6 @@ import gradio as gr
 
 from gpen_ui.errors import UsageError
 from gpen_ui.photo.kinds import SHOWN_FORMATS
-from gpen_ui.ui import views
 from gpen_ui.ui.batch_look import BatchLook, Update, Wanted, chosen_row, is_at_work
 from gpen_ui.ui.folders import input_folder, output_folder, uploaded
 from gpen_ui.ui.opener import open_folder
@@ -23,7 +22,7 @@ from gpen_ui.ui.service import Service
 from gpen_ui.ui.session import Looking
 from gpen_ui.ui.speech import Speech
 from gpen_ui.ui.tab_batch import BatchTab
-from gpen_ui.ui.tab_parameters import batch_size_of, in_words, options_from
+from gpen_ui.ui.tab_parameters import batch_size_of, options_from
 
 if TYPE_CHECKING:
     from gpen_ui.jobs import Plan, RunRecord, Runs, RunSettings
@@ -45,11 +44,6 @@ class BatchHandlers:
         self._look = BatchLook(tab, service, speech)
 
     # ---- looking ----
-
-    def settings_text(self, *option_values: Any) -> str:
-        return views.hint(
-            self.speech("page.single.settings", settings=in_words(options_from(option_values), self.speech))
-        )
 
     def arrive(self, request: gr.Request, *view: Any) -> Update:
         """The tab was opened: everything is sent, and the page looks at the runs by itself from now on."""

@@ -108,7 +108,7 @@ class BatchLook:
         store = self.service.runs.store
         uploads = [sum(is_upload(store, path) for path in row.run.inputs) for row in rows]
         html = batch_views.run_list(rows, looking.run_id, self.speech, uploads=uploads)
-        if store.why is not None:
+        if store.why is not None and self._shows_paths:
             html += views.hint(store.why.sentence(self.speech.language))
         self._send(looking, update, self.tab.runs, html)
         self._send(looking, update, self.tab.area, gr.update(visible=bool(rows)))

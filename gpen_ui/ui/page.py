@@ -43,7 +43,7 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         batch_handlers = BatchHandlers(batch, service, speech)
         tab_single.wire(single, parameters.controls, model.batch_size, model.output_format, single_handlers)
         tab_batch.wire(batch, tabs, parameters.controls, model.batch_size, model.output_format, batch_handlers)
-        tab_parameters.wire(parameters, model.batch_size, speech)
+        tab_parameters.wire(parameters, model.batch_size, [single.settings, batch.new.settings], page, speech)
         tab_model.wire(model, status, model_handlers)
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -53,8 +53,6 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
             concurrency_limit=None,
             **quiet,
         )
-        page.load(single_handlers.settings_text, parameters.controls, [single.settings], queue=False, **quiet)
-        page.load(batch_handlers.settings_text, parameters.controls, [batch.new.settings], queue=False, **quiet)
 
         def forget(request: gr.Request) -> None:
             service.forget(request.session_hash)

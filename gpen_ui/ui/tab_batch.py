@@ -220,10 +220,3 @@ def wire(
             each.select(guard(handlers.arrive), inputs=view, outputs=outputs, **quick)
         else:
             each.select(handlers.leave, outputs=[tab.timer], **quick)
-    gr.on(
-        [control.change for control in controls],  # type: ignore[attr-defined]
-        guard(handlers.settings_text),
-        inputs=controls,
-        outputs=[new.settings],
-        **quick,
-    )

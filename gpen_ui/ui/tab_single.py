@@ -22,7 +22,7 @@ from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.session import Session
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_parameters import batch_size_of, in_words, options_from
+from gpen_ui.ui.tab_parameters import batch_size_of, options_from
 
 TICK_S = 0.4  # how often a page that watches a run is told where it stands
 ZIP_NAME = "gpen-results.zip"
@@ -116,11 +116,6 @@ class SingleHandlers(StartStop):
         super().__init__(speech)
         self.tab = tab
         self.service = service
-
-    def settings_text(self, *option_values: Any) -> str:
-        return views.hint(
-            self.speech("page.single.settings", settings=in_words(options_from(option_values), self.speech))
-        )
 
     def load_sample(self, request: gr.Request) -> list[str]:
         """A copy of the sample photo, as if it had been uploaded."""
@@ -270,10 +265,3 @@ def wire(
     always_after(run, handlers.show_start, buttons, **quick)
     tab.stop.click(guard(handlers.stop), outputs=[tab.stop], **quick)
     tab.gallery.select(guard(handlers.choose), outputs=shown, **files)
-    gr.on(
-        [control.change for control in controls],  # type: ignore[attr-defined]
-        guard(handlers.settings_text),
-        inputs=controls,
-        outputs=[tab.settings],
-        **quick,
-    )
