@@ -64,7 +64,8 @@ def _figure(photo: PhotoRecord, which: Thumbnail, speech: Speech) -> str:
 
 
 def run_facts(run: RunRecord, speech: Speech, *, uploads: int, shows_paths: bool) -> str:
-    """What a run works with, folded away until it is asked for."""
+    """What a run works with, folded away until it is asked for. Nothing here changes while the run is at work: drawn
+    anew it would fold again."""
     from_where = ", ".join(shown(path) for path in run.inputs) if shows_paths and not uploads else ""
     settings = run.settings
     pairs = [
@@ -79,7 +80,6 @@ def run_facts(run: RunRecord, speech: Speech, *, uploads: int, shows_paths: bool
         (speech("page.model.format"), speech(f"page.model.format.{settings.output_format}")),
         (speech("page.batch.template"), settings.template),
         (speech("page.batch.subfolders"), "✓" if settings.recursive else "✗"),
-        (speech("runs.sheet.worked"), speech.duration(run.worked_s)),
     ]
     return _folded(speech("page.batch.facts"), views.definitions([pair for pair in pairs if pair[1]], []))
 

@@ -72,7 +72,8 @@ class BatchLook:
         """
         looking.looks += 1
         if looking.looks % SEND_AGAIN_AFTER == 0:
-            looking.seen.clear()
+            folded = {str(each._id) for each in (self.tab.facts, self.tab.ignored)}  # drawn anew they would fold again
+            looking.seen = {name: state for name, state in looking.seen.items() if name in folded}
         update: Update = {}
         try:
             if fresh:
