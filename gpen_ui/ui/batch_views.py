@@ -165,7 +165,10 @@ def _photo_row(photo: PhotoRecord, faces: Sequence[FaceRecord], speech: Speech, 
         escape(" · ".join(_seconds_and_device(photo, speech))),
         escape(" · ".join(outcome(photo, faces, speech))),
     ]
-    return f'<tr class="{photo.state}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    label = escape(speech("page.batch.column.faces"))  # a narrow window shows no heads of columns
+    marks = ["", "", f' data-label="{label}"', "", ""]
+    row = "".join(f"<td{mark}>{cell}</td>" for mark, cell in zip(marks, cells, strict=True))
+    return f'<tr class="{photo.state}">{row}</tr>'
 
 
 def is_done(photo: PhotoRecord) -> bool:
