@@ -49,6 +49,7 @@ class BatchHandlers:
         """The tab was opened: everything is sent, and the page looks at the runs by itself from now on."""
         looking = self._looking(request)
         looking.seen.clear()
+        looking.table = None
         return self._shown(request, view, fresh=True)
 
     def leave(self) -> Any:

@@ -73,6 +73,7 @@ class BatchLook:
         looking.looks += 1
         if looking.looks % SEND_AGAIN_AFTER == 0:
             folded = {str(each._id) for each in (self.tab.facts, self.tab.ignored)}  # drawn anew they would fold again
+            looking.table = None
             looking.seen = {name: state for name, state in looking.seen.items() if name in folded}
         update: Update = {}
         try:
@@ -151,22 +152,26 @@ class BatchLook:
         self._send(looking, update, self.tab.hint, views.hint(hint))
 
     def _photos(self, looking: Looking, update: Update, wanted: Wanted, run: RunRecord, now: RunProgress) -> None:
-        """One page of the table. It is read again only when something happened in the run."""
+        """One page of the table. It is read again only when something happened in the run, and sent only when that
+        was in its photos."""
         photos, ledger = self.tab.photos, self.service.runs.store.ledger
         states = states_of(wanted.which)
         total = ledger.count(run.id, states=states, text=wanted.text) if wanted.text else _count(now, wanted.which)
         looking.page = max(0, min(looking.page, (total - 1) // ROWS_PER_PAGE))
         newest = self.service.runs.store.last_event(run.id)
         state = (run.id, states, wanted.text, looking.page, looking.photo_id, newest, now.current)
+        if looking.table != state:
+            looking.table = state
+            offset = looking.page * ROWS_PER_PAGE
+            found = ledger.photos(run.id, states=states, text=wanted.text, limit=ROWS_PER_PAGE, offset=offset)
+            rows = [(photo, self._faces(photo)) for photo in found]
+            card = self._card(looking.photo_id)
+            table = batch_views.photo_table(rows, looking.photo_id, card, self.speech)
+            self._send(looking, update, photos.table, table)
+        self._pager(looking, update, total)
 
-        def table() -> str:
-            found = ledger.photos(
-                run.id, states=states, text=wanted.text, limit=ROWS_PER_PAGE, offset=looking.page * ROWS_PER_PAGE
-            )
-            with_faces = [(photo, self._faces(photo)) for photo in found]
-            return batch_views.photo_table(with_faces, looking.photo_id, self._card(looking.photo_id), self.speech)
-
-        self._send_made(looking, update, photos.table, state, table)
+    def _pager(self, looking: Looking, update: Update, total: int) -> None:
+        photos = self.tab.photos
         first, last = looking.page == 0, (looking.page + 1) * ROWS_PER_PAGE >= total
         rows = min(ROWS_PER_PAGE, total - looking.page * ROWS_PER_PAGE)
         text = batch_views.pager_text(looking.page, rows, total, ROWS_PER_PAGE, self.speech)

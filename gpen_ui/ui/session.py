@@ -20,6 +20,7 @@ class Looking:
         removing: the run of which the page asks whether to remove it.
         page: of the table of photos, counted from 0.
         seen: what was sent last for each part of the tab, so that what has not changed is not sent again.
+        table: what the table of photos was last read for.
         looks: how often the tab was looked at.
     """
 
@@ -28,6 +29,7 @@ class Looking:
     removing: str | None = None
     page: int = 0
     seen: dict[str, object] = field(default_factory=dict)
+    table: object = None
     looks: int = 0
 
     def choose(self, run_id: str) -> None:
