@@ -123,13 +123,13 @@ def _current(now: RunProgress, speech: Speech) -> str:
 
 
 def _bar(share: float, lines: Sequence[str]) -> str:
-    """A bar with a line that a screen reader is told, and further ones that change too often for that."""
+    """A bar with lines below it. They are no live region: a screen reader would speak every second."""
     first, *more = lines
     percent = f"{100 * share:.1f}"
     rest = "".join(f'<p class="hint">{escape(line)}</p>' for line in more)
     return (
         f'<div class="run"><div class="bar" role="progressbar" aria-label="{escape(first)}" aria-valuenow="{percent}">'
-        f'<div style="width:{percent}%"></div></div><p role="status">{escape(first)}</p>{rest}</div>'
+        f'<div style="width:{percent}%"></div></div><p>{escape(first)}</p>{rest}</div>'
     )
 
 
