@@ -11,7 +11,7 @@ from gpen_ui.paths import shown
 from gpen_ui.ui import views
 from gpen_ui.ui.batch_views import inputs_text, is_done, picture, state_text, when
 from gpen_ui.ui.speech import Speech
-from gpen_ui.ui.tab_parameters import in_words
+from gpen_ui.ui.tab_parameters import AUTO, in_words
 
 if TYPE_CHECKING:
     from gpen_ui.jobs import FaceRecord, Ignored, PhotoRecord, RunRecord
@@ -76,12 +76,17 @@ def run_facts(run: RunRecord, speech: Speech, *, uploads: int, shows_paths: bool
         (speech("runs.sheet.options"), in_words(run.options, speech)),
         (speech("runs.sheet.model"), run.model_name or shown(settings.model if shows_paths else "")),
         (speech("runs.sheet.device"), run.device or settings.device),
-        (speech("page.model.batch_size"), str(settings.batch_size)),
+        (speech("page.model.batch_size"), _batch_size(run, speech)),
         (speech("page.model.format"), speech(f"page.model.format.{settings.output_format}")),
         (speech("page.batch.template"), settings.template),
         (speech("page.batch.subfolders"), "✓" if settings.recursive else "✗"),
     ]
     return _folded(speech("page.batch.facts"), views.definitions([pair for pair in pairs if pair[1]], []))
+
+
+def _batch_size(run: RunRecord, speech: Speech) -> str:
+    size = run.settings.batch_size
+    return speech("page.model.batch_size.auto") if size == AUTO else str(size)
 
 
 def ignored_list(ignored: Sequence[Ignored], count: int, speech: Speech) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,7 +149,7 @@ class BatchHandlers:
 
         settings, chosen = self.service.settings, self.service.chosen
         return RunSettings(
-            model=_findable(chosen.model),
+            model=chosen.model,
             device=chosen.device,
             batch_size=batch_size_of(view[2]),
             output_format=view[3],
@@ -254,7 +253,7 @@ class BatchHandlers:
             text=str(text or "").strip(),
             options=options_from(option_values),
             output_format=output_format,
-            model=_findable(self.service.chosen.model),
+            model=self.service.chosen.model,
             is_local=self._is_local(request),
         )
 
@@ -273,9 +272,3 @@ def _nothing() -> Update:
     """Leaves every output as it is."""
     nothing: Update = gr.skip()
     return nothing
-
-
-def _findable(model: str | Path) -> str:
-    """A model as it is found from any folder, also when the run is resumed from another one."""
-    path = Path(model).expanduser()
-    return os.fspath(path.absolute()) if path.is_file() else str(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 import threading
@@ -68,9 +69,15 @@ class Turnstile:
 class Asked:
     """What the current restorer was loaded with; out of memory may have made its own batch size smaller."""
 
-    model: str | Path
+    model: str
     device: str
     batch_size: BatchSize
+
+
+def findable(model: str | Path) -> str:
+    """A model as it is found from any folder, also when a run is resumed from another one."""
+    path = Path(model).expanduser()
+    return os.fspath(path.absolute()) if path.is_file() else str(model)
 
 
 class Service:
@@ -85,7 +92,7 @@ class Service:
         self.settings = settings
         self.scratch = scratch
         self.turnstile = Turnstile()
-        self._asked = Asked(settings.model, settings.device, settings.batch_size)
+        self._asked = Asked(findable(settings.model), settings.device, settings.batch_size)
         self._chosen = self._asked
         self._restorer: Restorer | None = None
         self.devices: tuple[DeviceInfo, ...] = ()  # filled with the first load
@@ -169,7 +176,7 @@ class Service:
             raise UsageError("page_busy")
         with self.turnstile.turn(threading.Event()):
             self._loaded.wait()
-            report = self._swap(Asked(model, device, batch_size)).device_report
+            report = self._swap(Asked(findable(model), device, batch_size)).device_report
             self._chosen = self._asked
             return report
 
@@ -242,7 +249,7 @@ class Service:
 
     def _fitting(self, wanted: Asked) -> Restorer:
         """The current restorer when it is what is wanted, else another one in its place."""
-        same = (str(wanted.model), wanted.device) == (str(self._asked.model), self._asked.device)
+        same = (wanted.model, wanted.device) == (self._asked.model, self._asked.device)
         if self._restorer is None:
             if same:
                 raise self._load_error or ModelError("page_load_failed")
