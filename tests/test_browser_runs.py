@@ -209,38 +209,37 @@ def test_stop_keeps_what_is_done_and_a_removed_run_its_results(visit: Page, plac
 
 
 def test_a_run_outlives_its_page_and_every_browser_steers_it(browser: Browser, visit: Page, url: str, place: Path):
-    album, output = place / "shared", place / "outputs" / "shared"
-    for number in range(9):
+    album, output, count = place / "shared", place / "outputs" / "shared", 12
+    for number in range(count):
         draw(album / f"{number:02}.png", 2, shade=number)
-    begin(visit, album, "shared")
-    some_done(visit, 1)
-    visit.reload()
-    visit.wait_for_selector("#single-start")
-    open_tab(visit, "batch")
-    some_done(visit, 1)
-    assert visit.locator("#batch-progress .bar").is_visible()
-    row = visit.locator("#batch-table tbody button").first
-    row.press("Enter")
-    visit.wait_for_selector("#batch-table .photo-card")
-    visit.evaluate("document.querySelector('#batch-table').scrollTop = 90")
-    some_done(visit, 3)  # the table was drawn anew: neither the place of the keyboard nor that of the eye is lost
-    assert row.evaluate("row => row === document.activeElement")
-    assert visit.evaluate("document.querySelector('#batch-table').scrollTop") == 90
-    row.press("Enter")
-
     with visiting(browser, url, "zh") as other:
+        begin(visit, album, "shared")
+        other.locator("#batch-runs button", has_text="shared").click()
         some_done(other, 1)
-        assert say("runs.state.running", "zh") in other.inner_text("#batch-runs button[aria-current]")
         other.click("#batch-pause")
         assert "已暂停" in ended(other, "stopped")
         done = len(results(output))
-        assert done < 9 and f"Paused: {done} of 9" in ended(visit, "stopped")
+        assert 0 < done < count and f"Paused: {done} of {count}" in ended(visit, "stopped")
         for page in (visit, other):
             page.locator("#batch-resume").dispatch_event("click")
-        assert "9 of 9" in ended(visit, "all-done")
-        assert "9 / 9" in ended(other, "all-done")
+        visit.wait_for_selector("#batch-progress .bar")
+
+        visit.reload()
+        visit.wait_for_selector("#single-start")
+        open_tab(visit, "batch")
+        some_done(visit, done)
+        row = visit.locator("#batch-table tbody button").first
+        row.press("Enter")
+        visit.wait_for_selector("#batch-table .photo-card")
+        visit.evaluate("document.querySelector('#batch-table').scrollTop = 90")
+        some_done(visit, min(count, visit.locator("#batch-table tr.done").count() + 2))
+        # the table was drawn anew: neither the place of the keyboard nor that of the eye is lost
+        assert row.evaluate("row => row === document.activeElement")
+        assert visit.evaluate("document.querySelector('#batch-table').scrollTop") == 90
+        assert f"{count} of {count}" in ended(visit, "all-done")
+        assert f"{count} / {count}" in ended(other, "all-done")
         assert other.locator("[data-testid=toast-body]").count() == 0
-    assert results(output) == [f"{number:02}_gpen.png" for number in range(9)]
+    assert results(output) == [f"{number:02}_gpen.png" for number in range(count)]
 
 
 def test_a_killed_server_goes_on_with_uploads_and_each_photo_is_done_once(browser: Browser, tmp_path: Path):

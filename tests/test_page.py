@@ -32,9 +32,10 @@ from gpen_ui.ui import build_app, tab_model, tab_parameters, tab_single, views
 from gpen_ui.ui.folders import checkpoint_file, input_folder, output_folder, uploaded
 from gpen_ui.ui.runs import Outcome
 from gpen_ui.ui.server import check_access, serve
-from gpen_ui.ui.service import Service, Turnstile
+from gpen_ui.ui.service import Service
 from gpen_ui.ui.shield import in_language
 from gpen_ui.ui.speech import Speech
+from gpen_ui.ui.turnstile import Turnstile
 from tests.page_server import running_page
 from tests.serving import Habits, running_server
 
