@@ -16,6 +16,7 @@ from gpen_ui.jobs.pace import LAST_PHOTOS, photos_per_minute, seconds_left
 from gpen_ui.jobs.plan import plan_run
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.types import AT_WORK, Event, Plan, RunProgress, RunRecord, RunSettings, RunState, Told, Wish
+from gpen_ui.jobs.uploads import forget_uploads
 from gpen_ui.jobs.worker import LoadRestorer, Worker
 from gpen_ui.options import RestoreOptions
 from gpen_ui.paths import shown
@@ -106,7 +107,7 @@ class Runs:
         self._wish(run_id, "cancel", "cancelled")
 
     def remove(self, run_id: str) -> None:
-        """Forgets a run. Its results stay where they are.
+        """Forgets a run. Its results stay where they are; copies of uploaded photos go.
 
         Raises:
             UsageError: somebody works on it.
@@ -114,6 +115,7 @@ class Runs:
         run = self.store.run(run_id)
         self._must_rest(run)
         self.store.remove(run.id)
+        forget_uploads(self.store, run.inputs)
 
     def pick_up(self) -> list[str]:
         """Goes on with the runs whose process ended while they were at work, watching ones too; their ids. For a

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from gpen_ui.errors import PhotoReadError, UsageError
-from gpen_ui.photo import PHOTO_SUFFIXES, find_photos
-from gpen_ui.photo.kinds import SHOWN_FORMATS
+from gpen_ui.errors import UsageError
+from gpen_ui.photo import PHOTO_SUFFIXES
 from gpen_ui.settings import Settings
 
 # What a browser lets a person choose: pictures, also those whose kind it does not know by itself (HEIC).
@@ -43,7 +41,6 @@ def output_folder(text: str, settings: Settings) -> Path:
 
     Raises:
         UsageError: outside of the outputs folder and the readable folders.
-        PhotoWriteError: comes later, from saving, when the folder cannot be written.
     """
     allowed = (settings.outputs_folder, *settings.readable_folders)
     folder = settings.outputs_folder / _path(text) if text.strip() else settings.outputs_folder
@@ -63,37 +60,6 @@ def checkpoint_file(text: str, settings: Settings) -> Path:
     if not is_within(file, allowed):
         raise UsageError("page_model_outside", path=text, allowed=named(allowed))
     return file.resolve()
-
-
-def photos_in(folder: Path, settings: Settings, *, subfolders: bool, skip: Path) -> list[Path]:
-    """The photos of a folder in natural order, without hidden files and results of earlier runs.
-
-    Args:
-        skip: a folder that holds results; photos in it are left out, unless it is `folder` itself.
-
-    Returns:
-        Paths as found, links not followed; `refuse_link` judges each.
-
-    Raises:
-        UsageError: there is none.
-        PhotoReadError: the folder may not be read.
-    """
-    result_name = re.compile(re.escape(settings.suffix) + r"(_\d+)?$")
-    found = [
-        path
-        for path in find_photos(folder, recursive=subfolders)
-        if not (settings.suffix and result_name.search(path.stem)) and (skip == folder or not path.is_relative_to(skip))
-    ]
-    if not found:
-        raise UsageError("page_folder_empty", folder=folder, kinds=SHOWN_FORMATS)
-    return found
-
-
-def refuse_link(path: Path, settings: Settings) -> PhotoReadError | None:
-    """The reason why a photo of a folder is not read: it is a link to somewhere else."""
-    if is_within(path, settings.readable_folders):
-        return None
-    return PhotoReadError("page_link_outside", name=path.name)
 
 
 def uploaded(paths: list[str] | None, upload_folder: Path) -> list[Path]:

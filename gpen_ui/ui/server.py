@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpen_ui.errors import SettingsError
+from gpen_ui.errors import GpenError, SettingsError
 from gpen_ui.settings import Settings
 from gpen_ui.texts import LANGUAGES, Language, pick_language, say
 
@@ -59,6 +59,7 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
     service = Service(settings, scratch)
     app = build_app(service, settings)
     service.begin()
+    _go_on(service)
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -76,6 +77,14 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
         pass  # how a server is ended by hand
     finally:
         service.close()
+
+
+def _go_on(service: Service) -> None:
+    """Takes up the runs that were at work when the server before this one ended."""
+    try:
+        service.runs.pick_up()
+    except GpenError as error:  # the page is there still, and its tab says the same
+        log.error("%s", error)
 
 
 @contextmanager
@@ -131,10 +140,12 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
 
     from gpen_ui.ui.look import stylesheet, theme, toast_titles
     from gpen_ui.ui.page import build_page
+    from gpen_ui.ui.run_files import add_run_routes
     from gpen_ui.ui.shield import IndexPage, PasswordGate, SafeHeaders
 
     app = FastAPI(title="GPEN UI", openapi_url=None, docs_url=None, redoc_url=None)
     _add_language_routes(app)
+    add_run_routes(app, service)
     for language in LANGUAGES:
         page = build_page(service, language)
         gr.mount_gradio_app(

@@ -55,8 +55,12 @@ def lay_out(speech: Speech) -> ParametersTab:
     return ParametersTab([controls[spec.name] for spec in option_specs()], presets, reset)
 
 
-def wire(tab: ParametersTab, batch_size: Component, speech: Speech) -> None:
-    """Presets also set the batch size, which stands on tab 4."""
+def wire(tab: ParametersTab, batch_size: Component, told: list[gr.HTML], page: gr.Blocks, speech: Speech) -> None:
+    """Presets also set the batch size, which stands on tab 4.
+
+    Args:
+        told: components of other tabs that say in words what the controls show.
+    """
 
     def apply(name: str) -> list[Any]:
         preset = load_preset(name)
@@ -77,6 +81,14 @@ def wire(tab: ParametersTab, batch_size: Component, speech: Speech) -> None:
             **how,
         )
     tab.reset.click(speech.guard(reset), outputs=tab.controls, **how)
+
+    def tell(*values: Any) -> list[str]:
+        text = speech("page.parameters.told", settings=in_words(options_from(values), speech))
+        return [views.hint(text)] * len(told)
+
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    changes = [control.change for control in tab.controls]  # type: ignore[attr-defined]
+    gr.on([*changes, page.load], speech.guard(tell), inputs=tab.controls, outputs=told, **quick)
 
 
 def control_values(options: RestoreOptions) -> list[Any]:
