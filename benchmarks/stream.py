@@ -13,6 +13,7 @@ import argparse
 import resource
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,10 @@ from PIL import Image
 
 from gpen_ui.engine import Restorer
 from gpen_ui.engine.bottleneck import bottleneck
-from gpen_ui.engine.output import Output, encode_restored
-from gpen_ui.engine.results import RestoredPhoto
+from gpen_ui.engine.output import Output, made, save_made
 from gpen_ui.engine.stream import workers_beside
 from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.options import RestoreOptions
-from gpen_ui.photo import Encoded, save_encoded
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "docs" / "samples" / "astronaut-old.jpg"
 DIFFERENT = 20  # pictures that are drawn; each is written under several names
@@ -88,12 +87,7 @@ def main() -> None:
 
 
 def measure(restorer: Restorer, paths: list[Path], results: Path, options: RestoreOptions) -> str:
-    def encode(restored: RestoredPhoto) -> tuple[RestoredPhoto, Encoded]:
-        start = time.perf_counter()
-        encoded = encode_restored(restored, Output(format="jpeg"))
-        restored.seconds["encode"] = time.perf_counter() - start
-        return restored, encoded
-
+    output = Output(format="jpeg")
     if restorer.device_report.device != "cpu":
         restorer.tune()
     list(restorer.restore_many(paths[:4], options))
@@ -101,9 +95,9 @@ def measure(restorer: Restorer, paths: list[Path], results: Path, options: Resto
     seconds: dict[str, float] = {}
     faces = 0
     start = time.perf_counter()
-    for restored, encoded in restorer.stream(paths, options, then=encode):
-        write = time.perf_counter()
-        save_encoded(encoded.data, results, name=restored.name, suffix="", extension=encoded.extension)
+    for result in restorer.stream(paths, options, then=partial(made, output=output)):
+        restored, write = result.restored, time.perf_counter()
+        save_made(result, results, name=restored.name, output=output)
         restored.seconds["write"] = time.perf_counter() - write
         faces += restored.restored_count
         for stage, spent in restored.seconds.items():
