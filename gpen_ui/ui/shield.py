@@ -110,7 +110,8 @@ class OwnSiteOnly:
             return said not in (b"same-origin", b"none")
         origin = _header(scope, b"origin").decode("latin-1").lower()
         forwarded = _header(scope, b"x-forwarded-host").decode("latin-1").lower()  # no page can set this one
-        return bool(origin) and origin.partition("://")[2] not in (host, forwarded)
+        own = {name for name in (host, forwarded) if name}
+        return bool(origin) and origin.partition("://")[2] not in own
 
 
 class SafeHeaders:
