@@ -31,7 +31,11 @@ def input_folder(text: str, settings: Settings) -> Path:
     folder = _path(text)
     if not is_within(folder, allowed):
         raise UsageError("page_folder_outside", folder=text, allowed=named(allowed))
-    if not folder.is_dir():
+    try:
+        is_folder = folder.is_dir()
+    except OSError:  # a name that is too long, for example
+        is_folder = False
+    if not is_folder:
         raise UsageError("page_folder_missing", folder=text)
     return folder.resolve()
 

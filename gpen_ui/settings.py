@@ -57,7 +57,7 @@ class Settings(BaseModel):
     metadata: Metadata = "keep"
     ai_note: bool = True
     keep_time: bool = True
-    suffix: str = Field("_gpen", pattern=r"^[^/\\]*$", max_length=60)
+    suffix: str = Field("_gpen", pattern=r"^[^/\\\x00-\x1f]*$", max_length=60)
     models_folder: Path = Field(default_factory=lambda: home_folder() / "models")
     outputs_folder: Path = Field(default_factory=lambda: home_folder() / "outputs")
     host: str = "127.0.0.1"

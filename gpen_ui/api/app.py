@@ -24,6 +24,7 @@ from gpen_ui.settings import Settings
 from gpen_ui.texts import Language, say
 
 METHODS = ("get", "post", "delete")
+ERROR_SCHEMA = {"$ref": "#/components/schemas/ErrorAnswer"}
 
 
 def build_api(engine: Engine, settings: Settings) -> FastAPI:
@@ -37,8 +38,10 @@ def build_api(engine: Engine, settings: Settings) -> FastAPI:
     )
     api.state.parts = Parts(engine, settings, Places(engine, settings.queue_limit))
     errors: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
+    api.state.addresses = []
     for group in (about, now, runs, results, events):
         api.include_router(group.router, responses=errors)
+        api.state.addresses += group.router.routes
     add_handlers(api)
 
     @api.get("/openapi.json", include_in_schema=False)
@@ -78,6 +81,8 @@ def openapi_document(api: FastAPI, language: Language) -> dict[str, Any]:
                 name = operation["operationId"]
                 operation["summary"] = say(f"api.route.{name}", language)
                 operation.pop("description", None)
+                for kind in ("4XX", "5XX"):  # whatever the route answers otherwise
+                    operation["responses"][kind]["content"] = {"application/json": {"schema": ERROR_SCHEMA}}
                 if name in bodies:
                     operation["requestBody"] = bodies[name]
     return document

@@ -7,13 +7,14 @@ are checked, so the OpenAPI document cannot drift.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastapi import Request
 
-from gpen_ui.errors import UsageError
+from gpen_ui.errors import OptionError, UsageError
 from gpen_ui.jobs import RunSettings
 from gpen_ui.jobs.names import LONGEST
 from gpen_ui.options import Preset, RestoreOptions, load_preset, parse_options, preset_names
@@ -22,18 +23,26 @@ from gpen_ui.texts import Language, has, say
 
 JSON_BYTES_MOST = 65_536
 OF_SETTINGS = ("output_format", "suffix", "metadata", "ai_note", "keep_time")
+_LETTER = r'[^/\\:*?"<>|{}\x00-\x1f]'
+_NUMBER = r"\{n(?::0?\d{1,2}d?)?\}"
+# As `check_template` judges: something that tells photos apart, the extension only at the end, no dot at the start.
+_TEMPLATE = (
+    rf"^(?:(?:[^.{_LETTER[2:]}|\{{suffix\}})(?:{_LETTER}|\{{suffix\}})*)?(?:\{{name\}}|{_NUMBER})"
+    rf"(?:{_LETTER}|\{{suffix\}}|\{{name\}}|{_NUMBER})*(?:\{{ext\}})?$"
+)
 OF_RUNS: dict[str, dict[str, Any]] = {
-    "template": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+    "template": {"type": "string", "maxLength": LONGEST, "pattern": _TEMPLATE},
     "recursive": {"type": "boolean"},
     "watch": {"type": "boolean"},
     "again": {"type": "boolean"},
 }
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 4096}
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 4096, "pattern": r"^[^\x00-\x1f]+$"}
 PHOTO_FIELDS = ("preset", *OF_SETTINGS)
 UPLOAD_FIELDS = (*PHOTO_FIELDS, "batch_size", "template", "output")
 FOLDER_FIELDS = ("folder", *UPLOAD_FIELDS, "recursive", "watch", "again")
 RESUME_FIELDS = (*PHOTO_FIELDS, "batch_size", "template")
-_WORDS = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
+_WORDS = {"true": True, "false": False}
+_NUMERAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 @dataclass(frozen=True)
@@ -187,11 +196,12 @@ def _typed(name: str, value: Any, schema: dict[str, Any]) -> Any:
             raise UsageError("api_field_kind", name=name, kind=kind, value=value)
         return value
     if kind == "boolean":
-        return _WORDS.get(value.strip().lower(), value)
-    try:
-        return int(value) if kind == "integer" else float(value)
-    except ValueError:
+        if value not in _WORDS:
+            raise OptionError("option_choice", name=name, value=value, choices=", ".join(_WORDS))
+        return _WORDS[value]
+    if not _NUMERAL.fullmatch(value):
         return value
+    return int(value) if kind == "integer" and value.lstrip("-").isdecimal() else float(value)
 
 
 def _bare(schema: dict[str, Any]) -> dict[str, Any]:

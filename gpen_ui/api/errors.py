@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gpen_ui.api.models import ErrorAnswer, ErrorFacts
-from gpen_ui.api.parts import language_of
+from gpen_ui.api.parts import PREFIX, language_of
 from gpen_ui.errors import DeviceError, GpenError, ModelError, PhotoError, PhotoTooLargeError, Stopped, UsageError
 from gpen_ui.texts import Language, say
 
@@ -80,10 +80,11 @@ def add_handlers(app: FastAPI) -> None:
 
     def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        kinds = {404: UsageError("api_not_found"), 405: UsageError("api_method", method=request.method)}
-        known = kinds.get(error.status_code)
-        if known is not None:
-            return error_answer(known, language_of(request), error.headers)
+        if error.status_code == 404:
+            return error_answer(UsageError("api_not_found"), language_of(request))
+        if error.status_code == 405:
+            allow = {"Allow": ", ".join(_methods_here(request))}
+            return error_answer(UsageError("api_method", method=request.method), language_of(request), allow)
         unread = UsageError("api_invalid", where="body", reason=error.detail)
         return _answer(
             error.status_code, "api_invalid", unread.sentence(language_of(request)), dict(error.headers or {})
@@ -97,6 +98,14 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _methods_here(request: Request) -> list[str]:
+    """All methods of an address; each has a route of its own, and the router names only those of the first."""
+    path = request.scope["path"].removeprefix(PREFIX)
+    fitting = [route for route in request.app.state.addresses if route.path_regex.fullmatch(path)]
+    fitting = [route for route in fitting if route.path == path] or fitting
+    return sorted({method for route in fitting for method in route.methods})
 
 
 def _answer(status: int, key: str, message: str, headers: dict[str, str]) -> JSONResponse:

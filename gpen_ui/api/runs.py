@@ -16,7 +16,7 @@ from gpen_ui.api.asked import FOLDER_FIELDS, RESUME_FIELDS, UPLOAD_FIELDS, Asked
 from gpen_ui.api.models import RetryAnswer, RunAnswer, RunList
 from gpen_ui.api.parts import PREFIX, GivenLanguage, GivenParts, GivenRun, Parts
 from gpen_ui.api.receive import MB, Limits, Received, receive
-from gpen_ui.errors import UsageError
+from gpen_ui.errors import UsageError, reason_of
 from gpen_ui.jobs import RunRecord, plan_run, run_facts
 from gpen_ui.jobs.room import has_room
 from gpen_ui.paths import shown
@@ -181,6 +181,10 @@ def _start_folder(parts: Parts, asked: Asked) -> RunRecord:
 def _start(parts: Parts, inputs: list[Path], output: str, asked: Asked) -> RunRecord:
     target = output_folder(output, parts.settings)
     _refuse_store(parts, target)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError("api_output_unusable", folder=shown(target), reason=reason_of(error)) from error
     runs = parts.runs
     is_result = runs.store.ledger.is_result
     plan = plan_run(inputs, target, asked.restore_options(), asked.run_settings(parts.settings), is_result=is_result)
