@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from gpen_ui.api import build_api
 from gpen_ui.api.app import openapi_document
 from gpen_ui.settings import Settings
 from gpen_ui.ui.service import Service
 from tests.jobs_lab import draw
-from tests.rest_server import RestServer, ended, running_rest
+from tests.rest_server import WAIT_S, RestServer, ended, running_rest
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,10 @@ schema = schemathesis.openapi.from_dict(openapi_document(build_api(Service(Setti
 def test_every_answer_is_as_the_document_says(case: schemathesis.Case, server: RestServer, run_id: str):
     if "run_id" in case.path_parameters and case.method == "GET" and case.meta.generation.mode.is_positive:
         case.path_parameters["run_id"] = run_id
-    case.call_and_validate(base_url=f"{server.url}/api/v1", timeout=20)
+    answer = case.call(base_url=f"{server.url}/api/v1", timeout=WAIT_S)
+    # that bytes must be a picture cannot be said in a schema
+    no_picture = answer.status_code == 422 and answer.json()["error"]["key"].startswith("photo_")
+    case.validate_response(answer, excluded_checks=[positive_data_acceptance] if no_picture else [])
 
 
 def test_the_document_is_complete_and_the_one_that_is_served(server: RestServer):

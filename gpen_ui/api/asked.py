@@ -42,6 +42,7 @@ UPLOAD_FIELDS = (*PHOTO_FIELDS, "batch_size", "template", "output")
 FOLDER_FIELDS = ("folder", *UPLOAD_FIELDS, "recursive", "watch", "again")
 RESUME_FIELDS = (*PHOTO_FIELDS, "batch_size", "template")
 _WORDS = {"true": True, "false": False}
+_UNTYPED = re.compile(r"[\x00-\x1f\ud800-\udfff]")  # nobody types them: control characters, halves of letters
 _NUMERAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
@@ -188,8 +189,9 @@ def _typed(name: str, value: Any, schema: dict[str, Any]) -> Any:
     if isinstance(value, float) and value.is_integer() and (kind == "integer" or value in schema.get("enum", ())):
         return int(value)
     if kind == "string":
-        if not isinstance(value, str) or any(letter < " " or "\ud800" <= letter <= "\udfff" for letter in value):
-            raise UsageError("api_field_text", name=name)
+        low, high = schema.get("minLength", 0), schema.get("maxLength", LONGEST)
+        if not isinstance(value, str) or not low <= len(value) <= high or _UNTYPED.search(value):
+            raise UsageError("api_field_text", name=name, low=low, high=high)
         return value
     if not isinstance(value, str):
         if isinstance(value, bool) != (kind == "boolean"):  # to Python true is the number 1

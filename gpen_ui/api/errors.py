@@ -30,6 +30,7 @@ _OF_KEYS = {
     "run_unknown": 404,
     "run_ambiguous": 404,
     "api_method": 405,
+    "api_output_unusable": 409,
     "run_busy": 409,
     "api_file_too_large": 413,
     "api_upload_too_large": 413,
