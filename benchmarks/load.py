@@ -76,9 +76,8 @@ def load(server: RestServer, sessions: int, submissions: int, number: int) -> No
         states = Counter((run["state"], run["done"]) for run in (client.get(f"/runs/{each}").json() for each in ids))
     seconds = sorted(took for _, _, took in answers)
     print(f"round {number + 1}: REST {dict(statuses)} in {answered_s:.1f} s, {median_and_worst(seconds)}")
-    print(
-        f"  page {dict(seen)} in {visited_s:.1f} s; runs {dict(states)} all ended after {time.monotonic() - start:.1f} s"
-    )
+    ended_s = time.monotonic() - start
+    print(f"  page {dict(seen)} in {visited_s:.1f} s; runs {dict(states)}, all ended after {ended_s:.1f} s")
     print(f"  {peak} when all was answered, {memory(server)} after", flush=True)
 
 
