@@ -72,7 +72,7 @@ def load(server: RestServer, sessions: int, submissions: int, number: int) -> No
     ids = [run for _, run, _ in answers if run]
     peak = memory(server)
     with server.client() as client:
-        until(lambda: client.get("/health").json()["queue"]["taken"] == 0)
+        until(lambda: client.get("/health").json()["queue"]["taken"] == 0, 1800)
         states = Counter((run["state"], run["done"]) for run in (client.get(f"/runs/{each}").json() for each in ids))
     seconds = sorted(took for _, _, took in answers)
     print(f"round {number + 1}: REST {dict(statuses)} in {answered_s:.1f} s, {median_and_worst(seconds)}")
@@ -97,6 +97,13 @@ def visit(server: RestServer, begin: threading.Barrier) -> str:
     """One visitor of the page: opens it, sends a photo, waits for the result; what came of it."""
     page = Client(f"{server.url}/en/", verbose=False)
     begin.wait()
+    try:
+        return use(page, server)
+    finally:
+        page.close()
+
+
+def use(page: Client, server: RestServer) -> str:
     step = next(each for each in page.config["dependencies"] if len(each["inputs"]) == 3 + len(option_specs()))
     session = page.session_hash
     values = [getattr(RestoreOptions(), spec.name) for spec in option_specs()]

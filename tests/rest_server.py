@@ -98,9 +98,9 @@ def running_rest(folder: Path, **settings: Any) -> Iterator[RestServer]:
             server.process.wait()
 
 
-def until(condition: Callable[[], Any]) -> Any:
+def until(condition: Callable[[], Any], wait_s: float = WAIT_S) -> Any:
     """Waits for something that will be, and gives it back."""
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + wait_s
     while time.monotonic() < end:
         if found := condition():
             return found

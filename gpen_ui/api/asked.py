@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import Request
 
+from gpen_ui.api.parts import Chosen
 from gpen_ui.errors import OptionError, UsageError
 from gpen_ui.jobs import RunSettings
 from gpen_ui.jobs.names import LONGEST
@@ -79,15 +80,19 @@ class Asked:
         batch_size = {"batch_size": self.preset.batch_size} if self.preset is not None else {}
         return with_changes(settings, {**batch_size, **self.settings})
 
-    def run_settings(self, settings: Settings) -> RunSettings:
-        """How a new run works.
+    def run_settings(self, settings: Settings, chosen: Chosen) -> RunSettings:
+        """How a new run works, with the model and on the device that the server has.
 
         Raises:
             SettingsError: a value outside its range.
         """
-        wanted = self.changed(settings)
-        names = (*OF_SETTINGS, "batch_size", "model", "device")
-        return RunSettings(**{name: getattr(wanted, name) for name in names}, **self.run)
+        wanted = self.changed(settings.model_copy(update={"batch_size": chosen.batch_size}))
+        return RunSettings(
+            model=chosen.model,
+            device=chosen.device,
+            **{name: getattr(wanted, name) for name in (*OF_SETTINGS, "batch_size")},
+            **self.run,
+        )
 
     def changed_run(self, before: RunSettings, settings: Settings) -> RunSettings:
         """The settings of a run that goes on, with what was asked for."""
@@ -96,11 +101,12 @@ class Asked:
         return replace(before, **{name: getattr(wanted, name) for name in given}, **self.run)
 
 
-def read_fields(values: Mapping[str, Any], known: Iterable[str]) -> Asked:
-    """Sorts the fields of a request. Text, as forms have it, becomes numbers and truth values where those belong.
+def read_fields(values: Mapping[str, Any], known: Iterable[str], *, from_text: bool = True) -> Asked:
+    """Sorts the fields of a request.
 
     Args:
         known: the fields that this route takes, besides the options.
+        from_text: text, as forms have it, becomes numbers and truth values where those belong.
 
     Raises:
         UsageError: an unknown field, or text that cannot be one.
@@ -112,7 +118,7 @@ def read_fields(values: Mapping[str, Any], known: Iterable[str]) -> Asked:
         if name not in schemas:
             raise UsageError("api_field_unknown_here", name=name[:100], known=", ".join(schemas))
         if value is not None:
-            given[name] = _typed(name, value, schemas[name])
+            given[name] = _typed(name, value, schemas[name], from_text)
     chosen = given.pop("preset", None)
     return Asked(
         load_preset(chosen) if chosen is not None else None,
@@ -145,7 +151,7 @@ async def read_json(request: Request, known: Iterable[str], *, may_be_empty: boo
         raise UsageError("api_json_broken", reason=error) from error
     if not isinstance(values, dict):
         raise UsageError("api_json_broken", reason=f"{type(values).__name__}, not an object")
-    return read_fields(values, known)
+    return read_fields(values, known, from_text=False)
 
 
 def field_schemas(known: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -183,9 +189,12 @@ def json_body(known: Iterable[str], required: list[str], language: Language) -> 
     return {"required": bool(required), "content": {"application/json": {"schema": schema}}}
 
 
-def _typed(name: str, value: Any, schema: dict[str, Any]) -> Any:
+def _typed(name: str, value: Any, schema: dict[str, Any], from_text: bool) -> Any:
     """The value behind its spelling; what fits nothing is left for the range check to refuse."""
-    kind = schema.get("type")
+    words = [each["const"] for each in schema.get("anyOf", ()) if "const" in each]  # "auto" in the place of a number
+    kind = schema.get("type", "integer")
+    if value in words:
+        return value
     if isinstance(value, float) and value.is_integer() and (kind == "integer" or value in schema.get("enum", ())):
         return int(value)
     if kind == "string":
@@ -193,8 +202,8 @@ def _typed(name: str, value: Any, schema: dict[str, Any]) -> Any:
         if not isinstance(value, str) or not low <= len(value) <= high or _UNTYPED.search(value):
             raise UsageError("api_field_text", name=name, low=low, high=high)
         return value
-    if not isinstance(value, str):
-        if isinstance(value, bool) != (kind == "boolean"):  # to Python true is the number 1
+    if not isinstance(value, str) or not from_text:
+        if isinstance(value, str) or isinstance(value, bool) != (kind == "boolean"):  # to Python true is the number 1
             raise UsageError("api_field_kind", name=name, kind=kind, value=value)
         return value
     if kind == "boolean":

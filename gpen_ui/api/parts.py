@@ -15,6 +15,8 @@ from fastapi import Path as PathParameter
 
 from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.jobs import PhotoRecord, RunRecord, Runs
+from gpen_ui.jobs.uploads import FOLDER
+from gpen_ui.options import BatchSize
 from gpen_ui.settings import Settings
 from gpen_ui.texts import Language, pick_language
 
@@ -25,8 +27,26 @@ PREFIX = "/api/v1"
 NUMBER_MOST = 1_000_000_000  # of photos of a run, and of places in a list
 
 
+class Chosen(Protocol):
+    """Model, device and batch size that the server works with, unless a run names others."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def batch_size(self) -> BatchSize: ...
+
+
 class Engine(Protocol):
     """What REST needs of the server's shared service."""
+
+    @property
+    def chosen(self) -> Chosen:
+        """What new runs work with."""
+        ...
 
     @property
     def runs(self) -> Runs:
@@ -43,7 +63,7 @@ class Engine(Protocol):
         """Why there is no restorer."""
         ...
 
-    def using(self, batch_size: int | None, stop: threading.Event) -> AbstractContextManager[Restorer]:
+    def using(self, batch_size: BatchSize | None, stop: threading.Event) -> AbstractContextManager[Restorer]:
         """The restorer for one piece of work alone; waits for its turn."""
         ...
 
@@ -100,8 +120,8 @@ class Parts:
 
     @property
     def uploads_folder(self) -> Path:
-        """Where uploaded photos are kept for as long as their run is."""
-        return self.runs.store.folder / "uploads"
+        """Where uploaded photos are kept for as long as their run is; see `gpen_ui.jobs.uploads`."""
+        return self.runs.store.folder / FOLDER
 
 
 def parts_of(request: Request) -> Parts:

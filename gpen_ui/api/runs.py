@@ -119,8 +119,6 @@ def retry_failed(run: GivenRun, parts: GivenParts, language: GivenLanguage) -> d
 def remove_run(run: GivenRun, parts: GivenParts) -> None:
     """Forgets a run and the photos that were uploaded for it. Its results stay."""
     parts.runs.remove(run.id)
-    for folder in _upload_folders(parts, run):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_answer(parts: Parts, run: RunRecord, language: Language) -> dict[str, Any]:
@@ -187,7 +185,13 @@ def _start(parts: Parts, inputs: list[Path], output: str, asked: Asked) -> RunRe
         raise UsageError("api_output_unusable", folder=shown(target), reason=reason_of(error)) from error
     runs = parts.runs
     is_result = runs.store.ledger.is_result
-    plan = plan_run(inputs, target, asked.restore_options(), asked.run_settings(parts.settings), is_result=is_result)
+    plan = plan_run(
+        inputs,
+        target,
+        asked.restore_options(),
+        asked.run_settings(parts.settings, parts.engine.chosen),
+        is_result=is_result,
+    )
     if not plan.photos and not plan.settings.watch:
         raise UsageError("api_no_photos", ignored=len(plan.ignored))
     run_id = runs.create(plan)
