@@ -44,7 +44,7 @@ FOLDER_FIELDS = ("folder", *UPLOAD_FIELDS, "recursive", "watch", "again")
 RESUME_FIELDS = (*PHOTO_FIELDS, "batch_size", "template")
 _WORDS = {"true": True, "false": False}
 _UNTYPED = re.compile(r"[\x00-\x1f\ud800-\udfff]")  # nobody types them: control characters, halves of letters
-_NUMERAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+_NUMERAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
