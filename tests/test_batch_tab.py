@@ -370,7 +370,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[tu
         page = Page(service)
         page.start(folder=photos(service), output="album")
         page.finish()
-        yield TestClient(build_app(service, service.settings)), service
+        yield TestClient(build_app(service, service.settings), base_url="http://127.0.0.1"), service
 
 
 class TestFiles:

@@ -23,13 +23,14 @@ import skimage.data
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from gpen_ui.access import checkpoint_file, input_folder, output_folder
 from gpen_ui.catalog import ModelSpec
 from gpen_ui.errors import CheckpointError, DownloadError, OptionError, SettingsError, Stopped, UsageError
 from gpen_ui.options import RestoreOptions, load_preset, option_specs, parse_options, preset_names
 from gpen_ui.settings import Settings
 from gpen_ui.texts import LANGUAGES, say
 from gpen_ui.ui import build_app, tab_model, tab_parameters, tab_single, views
-from gpen_ui.ui.folders import checkpoint_file, input_folder, output_folder, uploaded
+from gpen_ui.ui.folders import uploaded
 from gpen_ui.ui.runs import Outcome
 from gpen_ui.ui.server import check_access, serve
 from gpen_ui.ui.service import Service
@@ -82,7 +83,7 @@ def guarded_app(site: Settings, tmp_path_factory: pytest.TempPathFactory) -> Any
 
 @pytest.fixture
 def client(app: Any) -> TestClient:
-    return TestClient(app, follow_redirects=False)
+    return TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,9 @@ class Runs:
         worker = Worker(self.store, run.id, self._load)
         worker.begin()
         with self._lock:
+            over = [run_id for run_id, each in self._workers.items() if each.finished.is_set() and not each.hangs]
+            for run_id in over:  # a server has thousands of runs in its life
+                del self._workers[run_id]
             self._workers[run.id] = worker
 
     def resume(
@@ -144,6 +147,12 @@ class Runs:
         with self._lock:
             worker = self._workers.get(run_id)
         return worker is None or worker.finished.wait(timeout_s)
+
+    @property
+    def at_work(self) -> int:
+        """How many runs this process works on, or will as soon as their turn comes."""
+        with self._lock:
+            return sum(not worker.finished.is_set() for worker in self._workers.values())
 
     @property
     def hangs(self) -> bool:

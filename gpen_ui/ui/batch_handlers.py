@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from gpen_ui.access import input_folder, output_folder
 from gpen_ui.errors import UsageError
 from gpen_ui.photo.kinds import SHOWN_FORMATS
 from gpen_ui.ui.batch_look import BatchLook, Update, Wanted, chosen_row, is_at_work
-from gpen_ui.ui.folders import input_folder, output_folder, uploaded
+from gpen_ui.ui.folders import uploaded
 from gpen_ui.ui.opener import open_folder
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.session import Looking

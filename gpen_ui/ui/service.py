@@ -176,18 +176,18 @@ class Service:
             return self._board
 
     @contextmanager
-    def using(self, batch_size: BatchSize, stop: threading.Event) -> Iterator[Restorer]:
+    def using(self, batch_size: BatchSize | None, stop: threading.Event) -> Iterator[Restorer]:
         """The restorer of tab 4, for one run alone.
 
         Args:
-            batch_size: faces that go through the network together.
+            batch_size: faces that go through the network together; None stands for that of tab 4.
 
         Raises:
             Stopped: `stop` was set before its turn came.
             GpenError: there is no restorer, and why.
         """
         with self._turn(stop):
-            yield self._fitting(replace(self._chosen, batch_size=batch_size))
+            yield self._fitting(replace(self._chosen, batch_size=batch_size or self._chosen.batch_size))
 
     @contextmanager
     def working_on(self, run: RunRecord, stop: threading.Event) -> Iterator[Restorer]:

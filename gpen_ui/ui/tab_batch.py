@@ -9,9 +9,10 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from gpen_ui.access import named
 from gpen_ui.settings import Settings
 from gpen_ui.ui import batch_views
-from gpen_ui.ui.folders import UPLOAD_KINDS, named
+from gpen_ui.ui.folders import UPLOAD_KINDS
 from gpen_ui.ui.speech import Speech
 
 BUSY_TICK_S = 1.5  # between looks at the runs while one is at work
