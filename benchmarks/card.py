@@ -1,6 +1,6 @@
 """How quick the network is on a CUDA card in each of its forms, at each batch size, and how much memory it takes.
 
-usage: python -m benchmarks.card [--size 512] [--batches 1 4 8 16] [--profile 8] [--json FILE]
+usage: python -m benchmarks.card [--size 512] [--batches 1 4 8 16] [--profile 8] [--no-search] [--json FILE]
 
 All forms get the same random parameters; each is timed over several rounds in turns, and the medians are printed. Needs
 no package but PyTorch and Triton.
@@ -107,9 +107,12 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8, 16])
     parser.add_argument("--forms", nargs="+", default=["fast", "fused", "fused graph"])
     parser.add_argument("--profile", type=int, default=0, help="batch size whose kernels are listed")
+    parser.add_argument(
+        "--no-search", action="store_true", help="cuDNN takes the algorithms that it expects to be best"
+    )
     parser.add_argument("--json", type=Path)
     wishes = parser.parse_args()
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = not wishes.no_search
     torch.backends.cudnn.allow_tf32 = False  # what the short types are compared with is exact
     torch.manual_seed(0)
     network = Gpen(GpenConfig(wishes.size, *CONFIGS[wishes.size])).eval()

@@ -42,7 +42,10 @@ class Settings(BaseModel):
         allowed_folders: folders on the server that the page may read batches from; None stands for the home folder
             when only this machine is served, else for none.
         language: of the command line; None follows the system's locale.
+        api_token: what REST demands of every request; without one REST serves this machine only.
+        queue_limit: runs and photos of REST that may wait or be worked on at once; the next one is refused.
         upload_mb, photo_megapixels: the largest file and picture that are accepted.
+        submission_mb: the largest sum of the files that are sent to REST in one request.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +57,7 @@ class Settings(BaseModel):
     metadata: Metadata = "keep"
     ai_note: bool = True
     keep_time: bool = True
-    suffix: str = Field("_gpen", pattern=r"^[^/\\]*$", max_length=60)
+    suffix: str = Field("_gpen", pattern=r"^[^/\\\x00-\x1f]*$", max_length=60)
     models_folder: Path = Field(default_factory=lambda: home_folder() / "models")
     outputs_folder: Path = Field(default_factory=lambda: home_folder() / "outputs")
     host: str = "127.0.0.1"
@@ -62,7 +65,10 @@ class Settings(BaseModel):
     auth: str | None = None
     allowed_folders: tuple[Path, ...] | None = None
     language: Language | None = None
+    api_token: str | None = Field(None, pattern=r"^[!-~]{16,}$")
+    queue_limit: int = Field(64, ge=1, le=1000)
     upload_mb: int = Field(100, ge=1)
+    submission_mb: int = Field(2000, ge=1)
     photo_megapixels: int = Field(150, ge=1)
 
     @field_validator("models_folder", "outputs_folder")
@@ -111,6 +117,18 @@ def load_settings(given: Mapping[str, Any] | None = None, environment: Mapping[s
         raise _settings_error(error) from error
 
 
+def with_changes(settings: Settings, given: Mapping[str, Any]) -> Settings:
+    """The settings with other values for some.
+
+    Raises:
+        SettingsError: as from `load_settings`.
+    """
+    try:
+        return Settings(**{**settings.model_dump(), **given})
+    except ValidationError as error:
+        raise _settings_error(error) from error
+
+
 def _settings_error(error: ValidationError) -> SettingsError:
     """What is wrong with the first setting, in a sentence that says what is allowed."""
     first = error.errors()[0]
@@ -119,6 +137,8 @@ def _settings_error(error: ValidationError) -> SettingsError:
         return SettingsError("setting_unknown", name=name, known=", ".join(Settings.model_fields))
     if name == "batch_size":
         return SettingsError("batch_size", value=value)
+    if name == "api_token":  # a secret, which no sentence repeats
+        return SettingsError("api_token_form")
     if name == "device":
         return SettingsError("option_choice", name=name, value=value, choices=DEVICES)
     if first["type"] == "literal_error":

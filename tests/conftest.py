@@ -1,11 +1,20 @@
-"""What every test stands on: an environment without the machine's own settings, and a portrait."""
+"""What every test stands on: an environment without the machine's own settings, a portrait, and a browser."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 from skimage.data import astronaut
+
+from tests.browsing import CHROMIUM, CHROMIUM_FLAGS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(autouse=True)
@@ -28,3 +37,14 @@ def photo(tmp_path: Path, face: Image.Image) -> Path:
     path = tmp_path / "photo.jpg"
     face.save(path, quality=90)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window; for the tests marked with `NEEDS_CHROMIUM`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()

@@ -29,17 +29,32 @@ def running_page(log: Path, **settings: Any) -> Iterator[str]:
         log: where the server's output goes.
         settings: as in `Settings`, JSON values.
     """
+    with started_page(log, **settings) as (server, address):
+        yield address
+        server.terminate()
+        assert server.wait(60) == 0, f"the page did not end in order: {log.read_text(errors='replace')}"
+
+
+@contextmanager
+def started_page(
+    log: Path, *, temporary: Path | None = None, **settings: Any
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """As `running_page`, for a test that ends the server in its own way.
+
+    Args:
+        temporary: the server's folder for temporary files.
+    """
     given = json.dumps({"host": "127.0.0.1", "port": 0, **settings})
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GPEN_UI_", "GRADIO_"))}
     environment["XDG_CACHE_HOME"] = str(log.parent / "cache")  # what this machine measured before is not shown
-    with log.open("wb") as errors:
+    if temporary is not None:
+        environment["TMPDIR"] = str(temporary)
+    with log.open("ab") as errors:
         server = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, given], stdout=subprocess.PIPE, stderr=errors, env=environment
         )
         try:
-            yield _address(server, log)
-            server.terminate()
-            assert server.wait(60) == 0, f"the page did not end in order: {log.read_text(errors='replace')}"
+            yield server, _address(server, log)
         finally:
             server.kill()
             server.wait()

@@ -13,25 +13,13 @@ import skimage.data
 from PIL import Image
 
 from gpen_ui.texts import say
+from tests.browsing import NEEDS_CHROMIUM, RUN_MS, foreign, open_tab, toast
 from tests.page_server import running_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-CHROMIUM_FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-]  # fmt: skip
-RUN_MS = 90_000  # far more than a run takes, also on a busy machine
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None,
-        reason="Chromium is missing, so the page is not tried in a browser: install it with `apt-get install chromium`",
-    ),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="session")
@@ -47,16 +35,6 @@ def url(place: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def visit(browser: Browser, url: str) -> Iterator[Page]:
     """An English visitor's page. Whatever it does, it must not talk to any other machine."""
@@ -70,10 +48,6 @@ def visit(browser: Browser, url: str) -> Iterator[Page]:
     yield page
     context.close()
     assert strangers == []
-
-
-def foreign(address: str, home: str) -> bool:
-    return not address.startswith((home, "data:", "blob:", "about:"))
 
 
 @pytest.fixture(scope="session")
@@ -96,16 +70,6 @@ def enhance(page: Page) -> None:
     page.click("#single-start")
     page.wait_for_selector("#single-progress .all-done, #single-progress .some-failed", timeout=RUN_MS)
     page.wait_for_selector("#single-start")
-
-
-def open_tab(page: Page, key: str, language: str = "en") -> None:
-    page.get_by_role("tab", name=say(f"page.tab.{key}", language)).click()  # type: ignore[arg-type]
-
-
-def toast(page: Page) -> str:
-    message = page.locator("[data-testid=toast-body]").last
-    message.wait_for()
-    return message.inner_text()
 
 
 def move_the_slider(page: Page) -> None:
@@ -243,27 +207,6 @@ def test_model_and_device_change_without_a_restart(visit: Page, place: Path):
     visit.locator("#model-card").get_by_text("mine.pth").wait_for(timeout=RUN_MS)
     assert "(cpu)" in visit.inner_text("#model-card")
     assert "does not help on the CPU" in visit.inner_text("#model-batch-size")
-
-
-def test_a_folder_is_restored_and_one_outside_refused(visit: Page, place: Path, photos: list[Path]):
-    open_tab(visit, "batch")
-    visit.get_by_text(say("page.batch.empty")).wait_for()
-    visit.fill("#batch-folder textarea, #batch-folder input", "/etc")
-    visit.get_by_role("button", name=say("page.batch.start"), exact=True).click()
-    assert "outside" in toast(visit)
-    visit.wait_for_selector("#batch-start")
-
-    album = place / "album"
-    album.mkdir()
-    for photo in photos:
-        shutil.copy(photo, album)
-    visit.fill("#batch-folder textarea, #batch-folder input", str(album))
-    visit.fill("#batch-output textarea, #batch-output input", "album")
-    visit.click("#batch-start")
-    visit.wait_for_selector("#batch-progress .some-failed", timeout=RUN_MS)
-    table = visit.inner_text("#batch-table")
-    assert "broken.jpg" in table and "anna_gpen.png" in table
-    assert len(list((place / "outputs" / "album").iterdir())) == 2
 
 
 def test_a_guarded_page_works_with_its_password(browser: Browser, tmp_path: Path):

@@ -109,6 +109,13 @@ def test_cutting_only_the_rectangle_changes_nothing_inside() -> None:
     assert np.abs(crop_face(photo, to_crop, 128) - expected).max() < 0.5
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1)])
+@pytest.mark.parametrize("scale", [0.5, 3.0, 64.0])
+def test_a_photo_of_one_line_comes_to_an_end(shape: tuple[int, int], scale: float) -> None:
+    pixels = np.full((*shape, 3), 90, np.uint8)
+    assert np.allclose(crop_face(pixels, np.array([[scale, 0, 5], [0, scale, 5]]), 64), 90, atol=0.01)
+
+
 def test_an_enlarged_photo_keeps_its_faces_in_place() -> None:
     photo = smooth_photo(200, 160)
     to_crop = similarity(1.1, -8, (-30, -20))

@@ -60,9 +60,9 @@ def narrow_place(room: int, asked: list[tuple[int, torch.dtype]]) -> Place:
 @pytest.mark.parametrize(
     ("room", "notes", "dtypes"),
     [
-        (8, ["batch_halved", "batch_halved"], {torch.float32}),  # two faces of float32
-        (2, ["batch_halved"] * 3 + ["precision_lowered"], {torch.float32, torch.float16}),
-        (0, ["batch_halved"] * 3 + ["precision_lowered", "moved_to_cpu"], {torch.float32, torch.float16}),
+        (8, ["batch_halved"], {torch.float32}),  # two faces of float32
+        (2, ["batch_halved", "precision_lowered"], {torch.float32, torch.float16}),
+        (0, ["batch_halved", "precision_lowered", "moved_to_cpu"], {torch.float32, torch.float16}),
     ],
 )
 def test_the_ladder_goes_down_step_by_step_and_loses_nothing(

@@ -25,8 +25,7 @@ from gpen_ui.settings import Settings, load_settings
 from gpen_ui.texts import Language, say
 
 if TYPE_CHECKING:
-    from gpen_ui.engine import Restorer
-    from gpen_ui.engine.results import RestoredPhoto
+    from gpen_ui.engine import Made, Restorer
 
 WAITING_WRITES = 4  # finished pictures in memory that wait for the disk
 
@@ -112,10 +111,14 @@ def _run(plan: _Plan, report: Report) -> None:
     device = ""
     with orderly_stop(lambda: tell(say("cli.stopping", plan.language))) as stop:
         if sources:
+            from gpen_ui.engine import made, output_of
+
             restorer = _load(plan)
             device = restorer.device_report.device
             try:
-                results = restorer.restore_many([source.path for source in sources], plan.options, stop=stop)
+                paths = [source.path for source in sources]
+                encode = partial(made, output=output_of(plan.settings))
+                results = restorer.stream(paths, plan.options, stop=stop, then=encode)
                 _write_all(plan, report, sources, results)
             finally:
                 restorer.close()
@@ -149,7 +152,7 @@ def _load(plan: _Plan) -> "Restorer":
     return restorer
 
 
-def _write_all(plan: _Plan, report: Report, sources: list[Source], results: "Iterable[RestoredPhoto]") -> None:
+def _write_all(plan: _Plan, report: Report, sources: list[Source], results: "Iterable[Made]") -> None:
     title = say("cli.enhance.progress", plan.language)
     with shown_progress(title, plan.language, hidden=plan.silent) as advance:
         advance(0, len(sources))
@@ -158,26 +161,25 @@ def _write_all(plan: _Plan, report: Report, sources: list[Source], results: "Ite
             advance(count, len(sources))
 
 
-def _written(settings: Settings, sources: list[Source], results: "Iterable[RestoredPhoto]") -> Iterator[Written]:
+def _written(settings: Settings, sources: list[Source], results: "Iterable[Made]") -> Iterator[Written]:
     """Writes results in a thread while the next ones are made, and gives them in order."""
     with ThreadPoolExecutor(1, "write") as writer:
         waiting: deque[Future[Written]] = deque()
-        for source, restored in zip(sources, results, strict=False):  # the results end early when the user stops
-            waiting.append(writer.submit(_write, settings, source, restored))
+        for source, result in zip(sources, results, strict=False):  # the results end early when the user stops
+            waiting.append(writer.submit(_write, settings, source, result))
             while waiting and (waiting[0].done() or len(waiting) > WAITING_WRITES):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _write(settings: Settings, source: Source, restored: "RestoredPhoto") -> Written:
-    from gpen_ui.engine import output_of, save_restored
+def _write(settings: Settings, source: Source, result: "Made") -> Written:
+    from gpen_ui.engine import output_of, save_made
 
-    if restored.photo is None:
-        return Written(source.path, restored, None, restored.error)
+    restored = result.restored
     try:
         folder = settings.outputs_folder / source.subfolder
-        saved = save_restored(restored, folder, name=source.path.name, output=output_of(settings))
+        saved = save_made(result, folder, name=source.path.name, output=output_of(settings))
     except GpenError as error:
         return Written(source.path, restored, None, error)
     return Written(source.path, replace(restored, notes=restored.notes + saved.notes), saved.path, None)

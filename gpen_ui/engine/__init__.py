@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gpen_ui.engine.output import Output, Saved, encode_restored, output_of, save_restored
+from gpen_ui.engine.output import Made, Output, Saved, encode_restored, made, output_of, save_made, save_restored
 from gpen_ui.engine.results import FaceOutcome, Note, Progress, RestoredPhoto
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ __all__ = [
     "DeviceInfo",
     "DeviceReport",
     "FaceOutcome",
+    "Made",
     "Note",
     "Output",
     "Progress",
@@ -22,8 +23,10 @@ __all__ = [
     "Restorer",
     "Saved",
     "encode_restored",
+    "made",
     "output_of",
     "probe_devices",
+    "save_made",
     "save_restored",
 ]
 

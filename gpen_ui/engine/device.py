@@ -99,10 +99,21 @@ def trial(device: str) -> Note | None:
     try:
         got = torch.nn.functional.conv2d(picture.to(device), weight.to(device)).cpu()
     except (RuntimeError, AssertionError) as error:
+        if "out of memory" in str(error).lower():
+            return _full(device)
         return Note("device_fails", {"device": device, "reason": str(error).strip().splitlines()[0]})
     if float((got - expected).norm() / expected.norm()) > TRIAL_TOLERANCE:
         return Note("device_wrong", {"device": device})
     return None
+
+
+def _full(device: str) -> Note:
+    """The card's memory is taken, and by whom."""
+    from gpen_ui.engine.nvidia import read_driver
+
+    driver = read_driver() if device.startswith("cuda") else None
+    users = [f"{name} ({pid})" for pid, name, _ in driver.programs] if driver else []
+    return Note("device_full_by" if users else "device_full", {"device": device, "programs": ", ".join(users)})
 
 
 def device_name(device: str) -> str:

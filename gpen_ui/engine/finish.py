@@ -21,11 +21,12 @@ from gpen_ui.photo import Photo, Pixels
 Masker = Callable[[Crop], Mask]  # a restored crop -> where it replaces the photo
 
 
-def finish(job: Job, options: RestoreOptions, masker: Masker, device_name: str) -> RestoredPhoto:
+def finish(job: Job, options: RestoreOptions, masker: Masker) -> RestoredPhoto:
     """The outcome of a photo whose faces are all back from the network; an error of the photo is part of it."""
     photo = None
     if job.error is None:
         try:
+            job.restored.update({place: kept.result() for place, kept in job.keeping.items()})
             photo = _aligned(job) if options.aligned else _composed(job, options, masker)
         except Exception as error:
             job.error = wrapped(error, job.name)
@@ -37,7 +38,7 @@ def finish(job: Job, options: RestoreOptions, masker: Masker, device_name: str) 
         error=job.error,
         faces=tuple(job.outcomes[place] for place in sorted(job.outcomes)),
         seconds=job.seconds,
-        device=device_name,
+        device=job.device,
         notes=tuple(job.notes),
     )
 

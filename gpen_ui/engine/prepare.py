@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -57,8 +58,10 @@ class Job:
         faces: every face that was found, left to right.
         transforms: photo -> crop for each face that goes through the network, by its place in `faces`.
         restored: what came back, by the same place.
+        keeping: what `Crops.put` makes of a restored crop, underway.
         outcomes: first of the faces that are left alone; of the others when the photo is finished.
         seconds: per stage.
+        device: where the network ran, as it is shown.
     """
 
     source: Source
@@ -67,9 +70,11 @@ class Job:
     faces: list[Face] = field(default_factory=list)
     transforms: dict[int, Affine] = field(default_factory=dict)
     restored: dict[int, Crop | GpenError] = field(default_factory=dict)
+    keeping: dict[int, Future[Crop]] = field(default_factory=dict)
     outcomes: dict[int, FaceOutcome] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    device: str = ""
     error: GpenError | None = None
 
     @property
@@ -85,9 +90,23 @@ class Job:
         """Faces that the network has not seen yet."""
         return [place for place in self.transforms if place not in self.restored]
 
+    @property
+    def held_bytes(self) -> int:
+        """Of the pixels that the job holds."""
+        original = self.original.pixels if self.original is not None else None
+        reduced = self.pixels if self.pixels is not original else None
+        return sum(pixels.nbytes for pixels in (original, reduced) if pixels is not None)
+
     def clock(self, stage: str, start: float) -> None:
         """Adds the time since `start` (of `time.perf_counter`) to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def timed_crop(self, place: int, crop_px: int) -> Crop:
+        """The same as `crop`, with its time in `seconds`."""
+        start = time.perf_counter()
+        crop = self.crop(place, crop_px)
+        self.clock("align", start)
+        return crop
 
     def crop(self, place: int, crop_px: int) -> Crop:
         """One face, aligned: (crop_px, crop_px, 3) float32 RGB 0..255, with the fractions of a deeper photo."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import torch
 
@@ -28,6 +29,7 @@ from gpen_ui.weights import find_checkpoint, load_network, read_state
 from gpen_ui.weights.files import sha256_of
 
 DEFAULT_OPTIONS = RestoreOptions()
+T = TypeVar("T")
 UNMEASURED_BATCH = {"cpu": 1}  # a processor gains nothing from a batch and pays memory for it
 CARD_BATCH = 4
 
@@ -103,7 +105,7 @@ class Restorer:
         )
         read = functools.partial(read_photo, max_megapixels=max_megapixels)
         larger = larger_model(runner.size_px, folder)
-        parts = Parts(runner, load_detector(folder), load_masker(folder, runner.device), read, larger)
+        parts = Parts(runner, load_detector(folder, runner.device), load_masker(folder, runner.device), read, larger)
         sha256 = (spec.sha256 if spec else None) or sha256_of(path)
         return cls(parts, spec.name if spec else path.name, path, sha256, report, batch_size)
 
@@ -209,9 +211,29 @@ class Restorer:
         Yields:
             One result for each source, in their order. A photo that fails is a result with `error`.
         """
+        return self.stream(sources, options, stop=stop, crops=crops, then=lambda restored: restored)
+
+    def stream(
+        self,
+        sources: Iterable[Source],
+        options: RestoreOptions = DEFAULT_OPTIONS,
+        *,
+        then: Callable[[RestoredPhoto], T],
+        stop: threading.Event | None = None,
+        crops: Crops | None = None,
+    ) -> Iterator[T]:
+        """Restores photos as `restore_many`, and does something with each beside the network, encoding it for example.
+
+        Args:
+            then: called in a thread of the engine, several at once where the processor has room; what it returns is
+                given back in the order of the sources. It must not raise.
+        """
         recipe = Recipe(self.model_name, self.model_sha256, options, f"GPEN UI {__version__}")
-        for result in stream(self._parts, sources, options, stop, crops):
-            yield dataclasses.replace(result, recipe=recipe if result.error is None else None)
+
+        def with_recipe(result: RestoredPhoto) -> T:
+            return then(dataclasses.replace(result, recipe=recipe if result.error is None else None))
+
+        return stream(self._parts, sources, options, stop, crops, with_recipe)
 
     def measure(self) -> DeviceReport:
         """Times one face on the device (about a second on a CPU) and keeps the number in `device_report`."""
@@ -238,14 +260,17 @@ def larger_model(size_px: int, models_folder: Path) -> str | None:
     return next((spec.name for spec in here if (spec.size_px or 0) > size_px), None)
 
 
-def load_detector(models_folder: Path) -> Detector:
+def load_detector(models_folder: Path, device: str) -> Detector:
     """The large detector when its file is there, else the small one.
+
+    Args:
+        device: of the network; beside a card several photos are searched at once, each by one thread.
 
     Raises:
         ModelError: the file is there but broken, or a package is missing.
     """
     path = models_folder / model_spec("retinaface-r50").file
-    return large_detector(path, read_state(path)) if path.is_file() else small_detector()
+    return large_detector(path, read_state(path)) if path.is_file() else small_detector(None if device == "cpu" else 1)
 
 
 def load_masker(models_folder: Path, device: str) -> Masker:

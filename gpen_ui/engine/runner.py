@@ -143,7 +143,8 @@ class FaceRunner:
             raise OutOfMemoryError("batch_memory", faces=faces, device=self.device) from error
         return Sample(faces, min(times) / faces, memory.peak_bytes)
 
-    def _run_or_step_down(self, crops: Sequence[Crop]) -> list[Crop | GpenError]:
+    def _run_or_step_down(self, crops: Sequence[Crop], asked: int | None = None) -> list[Crop | GpenError]:
+        """Runs a batch, or as much of it as fits; `asked` is its size before it was halved, for one note about all."""
         try:
             return self._forward(crops)
         except (RuntimeError, MemoryError) as error:
@@ -151,9 +152,12 @@ class FaceRunner:
                 raise
         self._free()
         if len(crops) > 1:
+            if asked is not None:
+                self.notes.pop()
+            asked = asked or len(crops)
             self.batch_size = max(1, len(crops) // 2)
-            self.notes.append(Note("batch_halved", {"asked": len(crops), "now": self.batch_size}))
-            return self._run_or_step_down(crops[: self.batch_size])
+            self.notes.append(Note("batch_halved", {"asked": asked, "now": self.batch_size}))
+            return self._run_or_step_down(crops[: self.batch_size], asked)
         if self._step_down():
             return self._run_or_step_down(crops)
         return [OutOfMemoryError("face_memory", size=self.size_px, device=self.device)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from gpen_ui.engine.finish import Masker, finish
 from gpen_ui.engine.prepare import Crop, Crops, Job, Read, Source, prepare
@@ -17,10 +20,13 @@ from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.faces import Detector
 from gpen_ui.options import RestoreOptions
 
-READ_AHEAD = 2  # photos decoded and searched while the network works on earlier ones
-FINISH_BEHIND = 4  # photos being pasted, or waiting to be taken, before the network pauses
+WORKERS_MOST = 8  # threads of a stage; more wait for Python's lock
+AHEAD_PER_WORKER = 2  # photos decoded and searched, or pasted and not yet taken, for each thread
 HELD_PER_FACE = 4  # photos held for each place in a batch, most of them without a face, before it runs unfilled
-HELD_BYTES = 1 << 30  # of their pixels
+HELD_BYTES = 1 << 30  # of the pixels of all photos that were read and are not finished
+HUGE_PIXELS = 40_000_000  # photos from here on are finished one at a time: the float32 of one is half a gigabyte
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,99 +40,164 @@ class Parts:
     larger_model: str | None = None
 
 
+def workers_beside(device: str) -> int:
+    """Threads of each stage beside the network: one where the network itself takes the processor, else half of it."""
+    if device == "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(WORKERS_MOST, cores // 2))
+
+
 def stream(
     parts: Parts,
     sources: Iterable[Source],
     options: RestoreOptions,
     stop: threading.Event | None,
-    crops: Crops | None = None,
-) -> Iterator[RestoredPhoto]:
-    """Restores sources one after another; see `Restorer.restore_many`."""
-    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "finish") as finisher:
-        held: deque[Job] = deque()  # photos with faces that wait for a batch to fill
-        finished: deque[Future[RestoredPhoto]] = deque()
+    crops: Crops | None,
+    then: Callable[[RestoredPhoto], T],
+) -> Iterator[T]:
+    """Restores sources one after another; see `Restorer.stream`."""
+    workers = workers_beside(parts.runner.device)
+    with (
+        _one_thread_each(workers),
+        ThreadPoolExecutor(workers, "read") as reader,
+        ThreadPoolExecutor(workers, "align") as aligner,
+        ThreadPoolExecutor(workers, "finish") as finisher,
+    ):
+        run = _Run(parts, options, stop, crops, then, _Pools(reader, aligner, finisher, workers))
         try:
-            for job in _read_ahead(parts, sources, options, reader, stop, crops):
-                held.append(job)
-                while _is_due(held, parts.runner.batch_size):
-                    _run_batch(parts, held, stop, crops)
-                    _hand_over(parts, held, finished, options, finisher)
-                _hand_over(parts, held, finished, options, finisher)
-                while finished and (finished[0].done() or len(finished) > FINISH_BEHIND):
-                    yield finished.popleft().result()
-            while held:
-                _run_batch(parts, held, stop, crops)
-                _hand_over(parts, held, finished, options, finisher)
-                while finished and finished[0].done():
-                    yield finished.popleft().result()
+            for job in run.read_ahead(sources):
+                run.held.append(job)
+                while run.is_due():
+                    run.run_batch()
+                    run.hand_over()
+                run.hand_over()
+                yield from run.ready()
+            while run.held:
+                run.run_batch()
+                run.hand_over()
+                yield from run.ready()
         except Stopped:
             pass  # photos that are complete still leave below; those in the middle are dropped
-        while finished:
-            yield finished.popleft().result()
+        while run.finished:
+            yield run.take()
 
 
-def _read_ahead(
-    parts: Parts,
-    sources: Iterable[Source],
-    options: RestoreOptions,
-    reader: ThreadPoolExecutor,
-    stop: threading.Event | None,
-    crops: Crops | None,
-) -> Iterator[Job]:
-    """Jobs in the order of the sources, a few of them prepared in advance."""
-    coming: deque[Future[Job]] = deque()
-    remaining = iter(sources)
-    while True:
-        while len(coming) <= READ_AHEAD:
-            try:
-                source = next(remaining)
-            except StopIteration:
-                break
-            size_px = parts.runner.size_px
-            work = (source, options, parts.read, parts.detector, size_px, crops, parts.larger_model)
-            coming.append(reader.submit(prepare, *work))
-        if not coming or (stop is not None and stop.is_set()):
-            for future in coming:
-                future.cancel()
-            return
-        yield coming.popleft().result()
+@contextmanager
+def _one_thread_each(workers: int) -> Iterator[None]:
+    """Keeps OpenCV from taking all cores for each of several pictures that are worked on at the same time."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    if workers > 1:
+        cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
-def _is_due(held: deque[Job], batch_size: int) -> bool:
-    """Whether a batch is full, or so much waits for one face that memory and patience count for more."""
-    waiting = sum(len(job.waiting) for job in held)
-    too_many = len(held) > HELD_PER_FACE * batch_size
-    too_large = sum(job.pixels.nbytes for job in held if job.pixels is not None) > HELD_BYTES
-    return waiting >= batch_size or (waiting > 0 and (too_many or too_large))
+@dataclass(frozen=True)
+class _Pools:
+    """Threads of each stage beside the network, so many for each."""
+
+    reader: ThreadPoolExecutor
+    aligner: ThreadPoolExecutor
+    finisher: ThreadPoolExecutor
+    workers: int
 
 
-def _run_batch(parts: Parts, held: deque[Job], stop: threading.Event | None, kept: Crops | None) -> None:
-    """Takes the next faces of the held photos, across their borders, through the network."""
-    size_px = parts.runner.size_px
-    chosen = [(job, place) for job in held for place in job.waiting][: parts.runner.batch_size]
-    crops: list[Crop] = []
-    for job, place in chosen:
+class _Run(Generic[T]):
+    """One stream: photos being read, held for a batch, and being finished, each in order."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        options: RestoreOptions,
+        stop: threading.Event | None,
+        crops: Crops | None,
+        then: Callable[[RestoredPhoto], T],
+        pools: _Pools,
+    ) -> None:
+        self._parts = parts
+        self._options = options
+        self._stop = stop
+        self._crops = crops
+        self._then = then
+        self._pools = pools
+        self._ahead = AHEAD_PER_WORKER * pools.workers
+        self._huge = threading.Lock()
+        self.held: deque[Job] = deque()  # photos with faces that wait for a batch to fill
+        self.finished: deque[tuple[Future[T], int]] = deque()  # with the bytes that each still holds
+
+    def read_ahead(self, sources: Iterable[Source]) -> Iterator[Job]:
+        """Jobs in the order of the sources, some of them prepared in advance as long as memory allows."""
+        coming: deque[Future[Job]] = deque()
+        remaining = iter(sources)
+        parts = self._parts
+        while True:
+            while len(coming) <= self._ahead and (not coming or self._held_bytes(coming) < HELD_BYTES):
+                try:
+                    source = next(remaining)
+                except StopIteration:
+                    break
+                size_px = parts.runner.size_px
+                work = (source, self._options, parts.read, parts.detector, size_px, self._crops, parts.larger_model)
+                coming.append(self._pools.reader.submit(prepare, *work))
+            if not coming or (self._stop is not None and self._stop.is_set()):
+                for future in coming:
+                    future.cancel()
+                return
+            yield coming.popleft().result()
+
+    def _held_bytes(self, coming: deque[Future[Job]]) -> int:
+        read = [future.result() for future in coming if future.done() and not future.cancelled()]
+        return sum(job.held_bytes for job in (*read, *self.held)) + sum(size for _, size in self.finished)
+
+    def is_due(self) -> bool:
+        """Whether a batch is full, or so much waits for one face that memory and patience count for more."""
+        batch_size = self._parts.runner.batch_size
+        waiting = sum(len(job.waiting) for job in self.held)
+        too_many = len(self.held) > HELD_PER_FACE * batch_size
+        too_large = sum(job.held_bytes for job in self.held) > HELD_BYTES // 2
+        return waiting >= batch_size or (waiting > 0 and (too_many or too_large))
+
+    def run_batch(self) -> None:
+        """Takes the next faces of the held photos, across their borders, through the network."""
+        runner = self._parts.runner
+        chosen = [(job, place) for job in self.held for place in job.waiting][: runner.batch_size]
+        cutting = [self._pools.aligner.submit(job.timed_crop, place, runner.size_px) for job, place in chosen]
+        cut: list[Crop] = [future.result() for future in cutting]
+        noted = len(runner.notes)
         start = time.perf_counter()
-        crops.append(job.crop(place, size_px))
-        job.clock("align", start)
-    noted = len(parts.runner.notes)
-    start = time.perf_counter()
-    results = parts.runner.run(crops, stop) if crops else []
-    share = (time.perf_counter() - start) / max(1, len(chosen))
-    for (job, place), crop, result in zip(chosen, crops, results, strict=True):
-        job.restored[place] = result if kept is None or isinstance(result, GpenError) else kept.put(crop, result)
-        job.seconds["network"] = job.seconds.get("network", 0.0) + share
-    for job in {id(job): job for job, _ in chosen}.values():
-        job.notes += parts.runner.notes[noted:]
+        results = runner.run(cut, self._stop) if cut else []
+        share = (time.perf_counter() - start) / max(1, len(chosen))
+        for (job, place), crop, result in zip(chosen, cut, results, strict=True):
+            job.restored[place] = result
+            if self._crops is not None and not isinstance(result, GpenError):
+                job.keeping[place] = self._pools.finisher.submit(self._crops.put, crop, result)
+            job.seconds["network"] = job.seconds.get("network", 0.0) + share
+        for job in {id(job): job for job, _ in chosen}.values():
+            job.notes += runner.notes[noted:]
+            job.device = runner.device_shown
 
+    def hand_over(self) -> None:
+        """Moves the photos at the front whose faces are all back to the finisher."""
+        while self.held and not self.held[0].waiting:
+            job = self.held.popleft()
+            job.device = job.device or self._parts.runner.device_shown
+            self.finished.append((self._pools.finisher.submit(self._finish, job), job.held_bytes))
 
-def _hand_over(
-    parts: Parts,
-    held: deque[Job],
-    finished: deque[Future[RestoredPhoto]],
-    options: RestoreOptions,
-    finisher: ThreadPoolExecutor,
-) -> None:
-    """Moves the photos at the front whose faces are all back to the finisher."""
-    while held and not held[0].waiting:
-        finished.append(finisher.submit(finish, held.popleft(), options, parts.masker, parts.runner.device_shown))
+    def _finish(self, job: Job) -> T:
+        if job.pixels is not None and job.pixels.size // 3 > HUGE_PIXELS:
+            with self._huge:
+                return self._then(finish(job, self._options, self._parts.masker))
+        return self._then(finish(job, self._options, self._parts.masker))
+
+    def ready(self) -> Iterator[T]:
+        """What is finished; waits for it when too much is underway."""
+        while self.finished and (self.finished[0][0].done() or len(self.finished) > self._ahead):
+            yield self.take()
+
+    def take(self) -> T:
+        return self.finished.popleft()[0].result()

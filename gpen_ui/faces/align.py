@@ -106,7 +106,9 @@ def crop_face(pixels: NDArray[Any], to_crop: Affine, crop_px: int) -> Crop:
         part = np.asarray(cv2.GaussianBlur(part, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101), np.float32)
         flags = cv2.INTER_LINEAR
     local = compose(to_crop, np.array([[1, 0, left], [0, 1, top]], float))
-    crop = cv2.warpAffine(part, local, (crop_px, crop_px), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    # a line of one pixel has no mirror image, and OpenCV (5.0) would look for it for ever
+    border = cv2.BORDER_REFLECT_101 if min(part.shape[:2]) > 1 else cv2.BORDER_REPLICATE
+    crop = cv2.warpAffine(part, local, (crop_px, crop_px), flags=flags, borderMode=border)
     return np.clip(np.asarray(crop, np.float32), 0, np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else None)
 
 

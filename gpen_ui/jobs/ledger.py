@@ -234,23 +234,30 @@ class Ledger:
         return _record(row) if row is not None else None
 
     def photos(
-        self, run_id: str, *, states: Sequence[PhotoState] = (), text: str = "", after: int = 0, limit: int = 200
+        self,
+        run_id: str,
+        *,
+        states: Sequence[PhotoState] = (),
+        text: str = "",
+        after: int = 0,
+        limit: int = 200,
+        offset: int = 0,
     ) -> tuple[PhotoRecord, ...]:
         """Photos of a run with a number above `after`, in order.
 
         Args:
             states: only these; all when empty.
             text: only photos with this in their name, letters of either case.
+            offset: so many of them are passed over, to open a page in the middle.
         """
-        where, values = "run_id = ? AND number > ?", [run_id, after]
-        if states:
-            where += f" AND state IN ({', '.join('?' * len(states))})"
-            values += states
-        if text:
-            where += " AND instr(lower(name), lower(?)) > 0"
-            values.append(text)
-        query = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY number LIMIT ?"
-        return tuple(_record(row) for row in self._database.rows(query, (*values, limit)))
+        where, values = _such(run_id, states, text)
+        query = f"SELECT {_COLUMNS} FROM photos WHERE {where} AND number > ? ORDER BY number LIMIT ? OFFSET ?"
+        return tuple(_record(row) for row in self._database.rows(query, (*values, after, limit, offset)))
+
+    def count(self, run_id: str, *, states: Sequence[PhotoState] = (), text: str = "") -> int:
+        """How many photos `photos` would give without a limit."""
+        where, values = _such(run_id, states, text)
+        return int(self._database.rows(f"SELECT COUNT(*) FROM photos WHERE {where}", values)[0][0])
 
     def recent(self, run_id: str, limit: int = 200) -> tuple[PhotoRecord, ...]:
         """The photos that came to an end last, the latest first."""
@@ -317,6 +324,17 @@ class Ledger:
         )
         found = ((row["run_id"], Path(os.fsdecode(row["result"]))) for row in rows)
         return next(((run, path) for run, path in found if path.parent == folder and path.is_file()), None)
+
+
+def _such(run_id: str, states: Sequence[PhotoState], text: str) -> tuple[str, list[object]]:
+    """The condition, and its values, for photos of a run with these states and this in their name."""
+    where, values = "run_id = ?", [run_id, *states]
+    if states:
+        where += f" AND state IN ({', '.join('?' * len(states))})"
+    if text:
+        where += " AND instr(lower(name), lower(?)) > 0"
+        values.append(text)
+    return where, list(values)
 
 
 def _put_facts(connection: sqlite3.Connection, photo_id: int, facts: Facts) -> None:

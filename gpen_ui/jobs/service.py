@@ -16,6 +16,7 @@ from gpen_ui.jobs.pace import LAST_PHOTOS, photos_per_minute, seconds_left
 from gpen_ui.jobs.plan import plan_run
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.types import AT_WORK, Event, Plan, RunProgress, RunRecord, RunSettings, RunState, Told, Wish
+from gpen_ui.jobs.uploads import forget_uploads
 from gpen_ui.jobs.worker import LoadRestorer, Worker
 from gpen_ui.options import RestoreOptions
 from gpen_ui.paths import shown
@@ -59,6 +60,9 @@ class Runs:
         worker = Worker(self.store, run.id, self._load)
         worker.begin()
         with self._lock:
+            over = [run_id for run_id, each in self._workers.items() if each.finished.is_set() and not each.hangs]
+            for run_id in over:  # a server has thousands of runs in its life
+                del self._workers[run_id]
             self._workers[run.id] = worker
 
     def resume(
@@ -106,7 +110,7 @@ class Runs:
         self._wish(run_id, "cancel", "cancelled")
 
     def remove(self, run_id: str) -> None:
-        """Forgets a run. Its results stay where they are.
+        """Forgets a run. Its results stay where they are; copies of uploaded photos go.
 
         Raises:
             UsageError: somebody works on it.
@@ -114,6 +118,7 @@ class Runs:
         run = self.store.run(run_id)
         self._must_rest(run)
         self.store.remove(run.id)
+        forget_uploads(self.store, run.inputs)
 
     def pick_up(self) -> list[str]:
         """Goes on with the runs whose process ended while they were at work, watching ones too; their ids. For a
@@ -142,6 +147,12 @@ class Runs:
         with self._lock:
             worker = self._workers.get(run_id)
         return worker is None or worker.finished.wait(timeout_s)
+
+    @property
+    def at_work(self) -> int:
+        """How many runs this process works on, or will as soon as their turn comes."""
+        with self._lock:
+            return sum(not worker.finished.is_set() for worker in self._workers.values())
 
     @property
     def hangs(self) -> bool:

@@ -33,6 +33,11 @@ def unpack(text: str | None) -> Told | None:
     return _told(json.loads(text)) if text else None
 
 
+def unpack_plain(plain: dict[str, Any]) -> Told:
+    """A sentence from the form that it has inside an event."""
+    return _told(plain)
+
+
 def unpack_many(text: str | None) -> tuple[Told, ...]:
     return tuple(_told(each) for each in json.loads(text or "[]"))
 

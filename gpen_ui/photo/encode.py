@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,9 +199,16 @@ def _encoded(samples: NDArray[np.uint8 | np.uint16], kind: str, alpha: bool, kep
     if kept.dpi is not None and kind in ("JPEG", "BMP"):
         options["dpi"] = kept.dpi
     named = {"exif": exif, "icc_profile": icc, "xmp": xmp} if kind != "BMP" else {}
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options, **{name: value for name, value in named.items() if value is not None})
-    return buffer.getvalue()
+    with _memory_file() as file:
+        image.save(file, kind, **options, **{name: value for name, value in named.items() if value is not None})
+        file.seek(0)
+        return file.read()
+
+
+def _memory_file() -> IO[bytes]:
+    """A file in memory. Where it is one of the system's, Pillow encodes JPEG into it while other threads of Python go
+    on; into a `BytesIO` it does not."""
+    return os.fdopen(os.memfd_create("photo"), "w+b") if hasattr(os, "memfd_create") else io.BytesIO()
 
 
 def _jpeg_options(kept: PhotoMetadata, *, gray: bool) -> dict[str, Any]:

@@ -1,99 +1,15 @@
-"""Which files and folders of the server the page may touch. Every path is judged after its links are followed."""
+"""Photos that a browser sends. Every path is judged after its links are followed."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from gpen_ui.errors import PhotoReadError, UsageError
-from gpen_ui.photo import PHOTO_SUFFIXES, find_photos
-from gpen_ui.photo.kinds import SHOWN_FORMATS
-from gpen_ui.settings import Settings
+from gpen_ui.access import is_within
+from gpen_ui.errors import UsageError
+from gpen_ui.photo import PHOTO_SUFFIXES
 
 # What a browser lets a person choose: pictures, also those whose kind it does not know by itself (HEIC).
 UPLOAD_KINDS = ["image", *PHOTO_SUFFIXES]
-
-
-def is_within(path: Path, folders: tuple[Path, ...]) -> bool:
-    """Whether the path, links followed, lies in one of the folders or is one of them."""
-    real = path.resolve()
-    return any(real.is_relative_to(folder.resolve()) for folder in folders)
-
-
-def input_folder(text: str, settings: Settings) -> Path:
-    """The folder that a user named as the source of a batch, links followed.
-
-    Raises:
-        UsageError: it does not exist, or lies outside of the readable folders; outside, nothing is said about whether
-            it exists.
-    """
-    allowed = settings.readable_folders
-    if not allowed:
-        raise UsageError("page_folder_none")
-    folder = _path(text)
-    if not is_within(folder, allowed):
-        raise UsageError("page_folder_outside", folder=text, allowed=named(allowed))
-    if not folder.is_dir():
-        raise UsageError("page_folder_missing", folder=text)
-    return folder.resolve()
-
-
-def output_folder(text: str, settings: Settings) -> Path:
-    """The folder that a user named for results; a relative name stands below the outputs folder. Made when missing.
-
-    Raises:
-        UsageError: outside of the outputs folder and the readable folders.
-        PhotoWriteError: comes later, from saving, when the folder cannot be written.
-    """
-    allowed = (settings.outputs_folder, *settings.readable_folders)
-    folder = settings.outputs_folder / _path(text) if text.strip() else settings.outputs_folder
-    if not is_within(folder, allowed):
-        raise UsageError("page_folder_outside", folder=text, allowed=named(allowed))
-    return folder.resolve()
-
-
-def checkpoint_file(text: str, settings: Settings) -> Path:
-    """The checkpoint that a user named, links followed.
-
-    Raises:
-        UsageError: outside of the models folder and the readable folders.
-    """
-    allowed = (settings.models_folder, *settings.readable_folders)
-    file = _path(text)
-    if not is_within(file, allowed):
-        raise UsageError("page_model_outside", path=text, allowed=named(allowed))
-    return file.resolve()
-
-
-def photos_in(folder: Path, settings: Settings, *, subfolders: bool, skip: Path) -> list[Path]:
-    """The photos of a folder in natural order, without hidden files and results of earlier runs.
-
-    Args:
-        skip: a folder that holds results; photos in it are left out, unless it is `folder` itself.
-
-    Returns:
-        Paths as found, links not followed; `refuse_link` judges each.
-
-    Raises:
-        UsageError: there is none.
-        PhotoReadError: the folder may not be read.
-    """
-    result_name = re.compile(re.escape(settings.suffix) + r"(_\d+)?$")
-    found = [
-        path
-        for path in find_photos(folder, recursive=subfolders)
-        if not (settings.suffix and result_name.search(path.stem)) and (skip == folder or not path.is_relative_to(skip))
-    ]
-    if not found:
-        raise UsageError("page_folder_empty", folder=folder, kinds=SHOWN_FORMATS)
-    return found
-
-
-def refuse_link(path: Path, settings: Settings) -> PhotoReadError | None:
-    """The reason why a photo of a folder is not read: it is a link to somewhere else."""
-    if is_within(path, settings.readable_folders):
-        return None
-    return PhotoReadError("page_link_outside", name=path.name)
 
 
 def uploaded(paths: list[str] | None, upload_folder: Path) -> list[Path]:
@@ -107,15 +23,3 @@ def uploaded(paths: list[str] | None, upload_folder: Path) -> list[Path]:
         if not is_within(file, (upload_folder,)):
             raise UsageError("page_upload_outside", name=file.name)
     return files
-
-
-def named(folders: tuple[Path, ...]) -> str:
-    """The folders for a sentence."""
-    return ", ".join(dict.fromkeys(str(folder.resolve()) for folder in folders))
-
-
-def _path(text: str) -> Path:
-    try:
-        return Path(text.strip()).expanduser()
-    except RuntimeError:  # "~name" of a user who does not exist
-        return Path(text.strip())

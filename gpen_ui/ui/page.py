@@ -9,6 +9,7 @@ import gradio as gr
 
 from gpen_ui.texts import LANGUAGES, Language
 from gpen_ui.ui import tab_batch, tab_model, tab_parameters, tab_single
+from gpen_ui.ui.batch_handlers import BatchHandlers
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech
 
@@ -26,22 +27,23 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         page: gr.Blocks = blocks
         gr.HTML(_header(speech, settings.serves_only_this_machine), padding=False, elem_id="header")
         status = gr.HTML(padding=False, elem_id="status")
+        tabs: dict[str, gr.Tab] = {}
         with gr.Tabs():
-            with gr.Tab(speech("page.tab.single"), id="single"):
+            with gr.Tab(speech("page.tab.single"), id="single") as tabs["single"]:
                 single = tab_single.lay_out(speech)
-            with gr.Tab(speech("page.tab.batch"), id="batch"):
+            with gr.Tab(speech("page.tab.batch"), id="batch") as tabs["batch"]:
                 batch = tab_batch.lay_out(settings, speech)
-            with gr.Tab(speech("page.tab.parameters"), id="parameters"):
+            with gr.Tab(speech("page.tab.parameters"), id="parameters") as tabs["parameters"]:
                 parameters = tab_parameters.lay_out(speech)
-            with gr.Tab(speech("page.tab.model"), id="model"):
+            with gr.Tab(speech("page.tab.model"), id="model") as tabs["model"]:
                 model = tab_model.lay_out(settings, speech)
 
         model_handlers = tab_model.ModelHandlers(model, status, service, speech)
         single_handlers = tab_single.SingleHandlers(single, service, speech)
-        batch_handlers = tab_batch.BatchHandlers(batch, service, speech)
+        batch_handlers = BatchHandlers(batch, service, speech)
         tab_single.wire(single, parameters.controls, model.batch_size, model.output_format, single_handlers)
-        tab_batch.wire(batch, parameters.controls, model.batch_size, model.output_format, batch_handlers)
-        tab_parameters.wire(parameters, model.batch_size, speech)
+        tab_batch.wire(batch, tabs, parameters.controls, model.batch_size, model.output_format, batch_handlers)
+        tab_parameters.wire(parameters, model.batch_size, [single.settings, batch.new.settings], page, speech)
         price_handlers = tab_parameters.PriceHandlers(parameters, service, speech)
         tab_parameters.wire_prices(parameters, model.batch_size, model.card, price_handlers)
         tab_model.wire(model, status, model_handlers)
@@ -53,13 +55,6 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
             concurrency_limit=None,
             **quiet,
         )
-        page.load(
-            speech.guard(batch_handlers.resume),
-            outputs=[batch.start, batch.stop, batch.progress, batch.table],
-            concurrency_limit=None,
-            **quiet,
-        )
-        page.load(single_handlers.settings_text, parameters.controls, [single.settings], queue=False, **quiet)
 
         def forget(request: gr.Request) -> None:
             service.forget(request.session_hash)

@@ -1,11 +1,14 @@
-"""A run of photos through the engine, in a thread of its own; a page looks at it whenever it likes."""
+"""A run of tab 1: photos through the engine, in a thread of its own, with pictures for the page that asked for them.
+
+Runs that outlive their page are those of `gpen_ui.jobs`, on tab 2.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +35,7 @@ class Outcome:
         before_wh, after_wh: sizes in pixels; None when unknown.
         left: faces that were not restored, as (number, why).
         seconds: spent on this photo by the engine.
-        preview: pictures for the page; only tab 1 makes them.
+        preview: pictures for the page.
     """
 
     name: str
@@ -111,19 +114,17 @@ class Job:
     Attributes:
         sources: the photos.
         options: how they are restored.
-        output_for: the folder of each photo's result.
+        folder: where the results go.
         output_format, suffix: in the place of those of the settings, see `Output`.
-        preview_folder: where pictures for the page go; None makes none.
-        refused: outcomes of photos that are not even tried.
+        preview_folder: where pictures for the page go.
     """
 
     sources: Sequence[Path]
     options: RestoreOptions
-    output_for: Callable[[Path], Path]
+    folder: Path
     output_format: OutputFormat
     suffix: str
-    preview_folder: Path | None = None
-    refused: tuple[Outcome, ...] = ()
+    preview_folder: Path
 
 
 def start_run(service: Service, job: Job, batch_size: BatchSize, stop: threading.Event) -> Run:
@@ -133,8 +134,7 @@ def start_run(service: Service, job: Job, batch_size: BatchSize, stop: threading
         stop: set it, also before, to end the run after the batch in flight.
         batch_size: faces that go through the network together in this run.
     """
-    run = Run(len(job.sources) + len(job.refused), stop)
-    run.outcomes.extend(job.refused)
+    run = Run(len(job.sources), stop)
     threading.Thread(target=_work, args=(service, job, run, batch_size), name="restore", daemon=True).start()
     return run
 
@@ -166,9 +166,9 @@ def _keep(result: RestoredPhoto, job: Job, output: Output, number: int) -> Outco
 
     if result.photo is None or result.error is not None:
         return Outcome(result.name, None, error=result.error)
-    source = result.source or Path(result.name)
+    name = result.source.name if result.source is not None else result.name
     try:
-        saved = save_restored(result, job.output_for(source), name=source.name, output=output)
+        saved = save_restored(result, job.folder, name=name, output=output)
     except GpenError as error:
         return Outcome(result.name, None, error=error)
     return Outcome(
@@ -182,5 +182,5 @@ def _keep(result: RestoredPhoto, job: Job, output: Output, number: int) -> Outco
         seconds=result.total_seconds,
         device=result.device,
         notes=result.notes + saved.notes,
-        preview=make_preview(result, job.preview_folder, number) if job.preview_folder else None,
+        preview=make_preview(result, job.preview_folder, number),
     )

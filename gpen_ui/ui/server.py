@@ -1,4 +1,4 @@
-"""The page's server: one Gradio page per language, the choice between them, the password, and start and stop."""
+"""The server: one Gradio page per language, the choice between them, REST, and start and stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpen_ui.errors import SettingsError
+from gpen_ui.errors import GpenError, SettingsError
 from gpen_ui.settings import Settings
 from gpen_ui.texts import LANGUAGES, Language, pick_language, say
 
@@ -59,6 +59,7 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
     service = Service(settings, scratch)
     app = build_app(service, settings)
     service.begin()
+    _go_on(service, settings)
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -76,6 +77,20 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
         pass  # how a server is ended by hand
     finally:
         service.close()
+
+
+def _go_on(service: Service, settings: Settings) -> None:
+    """Takes up the runs that were at work when the server before this one ended. Without a store there is the page
+    still; REST and the batch tab say what is wrong."""
+    from gpen_ui.api import sweep_uploads
+
+    try:
+        if service.runs.store.why is not None:
+            log.warning("%s", service.runs.store.why.sentence("en"))
+        sweep_uploads(service, settings)
+        service.runs.pick_up()
+    except GpenError as error:
+        log.error("%s", error)
 
 
 @contextmanager
@@ -96,13 +111,13 @@ def _terminated_in_order() -> Iterator[None]:
 
 
 def check_access(settings: Settings) -> None:
-    """Refuses to open the page to other machines without a password.
+    """Refuses to open the page to other machines without a password, or without a token that closes it to browsers.
 
     Raises:
         SettingsError: see `serve`.
     """
     if settings.auth is None:
-        if not settings.serves_only_this_machine:
+        if not settings.serves_only_this_machine and settings.api_token is None:
             raise SettingsError("page_auth_missing", host=settings.host)
         return
     user, colon, password = settings.auth.partition(":")
@@ -120,7 +135,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def build_app(service: Service, settings: Settings) -> FastAPI:
-    """The whole web application, behind the password when there is one.
+    """The whole web application: the page in each language and REST, behind password and token where there are any.
 
     Gradio's cache is put into the service's scratch folder, through the environment variable that Gradio reads.
     """
@@ -129,12 +144,16 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     import gradio as gr
     from fastapi import FastAPI
 
+    from gpen_ui.api import PREFIX, build_api
     from gpen_ui.ui.look import stylesheet, theme, toast_titles
     from gpen_ui.ui.page import build_page
-    from gpen_ui.ui.shield import IndexPage, PasswordGate, SafeHeaders
+    from gpen_ui.ui.run_files import add_run_routes
+    from gpen_ui.ui.shield import Gate, IndexPage, OwnSiteOnly, SafeHeaders
 
     app = FastAPI(title="GPEN UI", openapi_url=None, docs_url=None, redoc_url=None)
     _add_language_routes(app)
+    app.mount(PREFIX, build_api(service, settings))
+    add_run_routes(app, service)
     for language in LANGUAGES:
         page = build_page(service, language)
         gr.mount_gradio_app(
@@ -157,9 +176,9 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
         # Gradio only checks the paths that a request names for uploads after this is set, and a mount does not set it.
         page.has_launched = True
     app.add_middleware(IndexPage)
+    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(OwnSiteOnly, settings=settings)
     app.add_middleware(SafeHeaders)
-    if settings.auth is not None:
-        app.add_middleware(PasswordGate, auth=settings.auth, realm=say("page.login"))
     return app
 
 

@@ -1,97 +1,46 @@
-"""What all visitors of the page share: the loaded model, the queue to the device, and each visitor's session."""
+"""What all visitors of the page share: the loaded model, the queue to the device, and the runs that are kept."""
 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError, ModelError, Stopped, UsageError
 from gpen_ui.options import BatchSize
 from gpen_ui.settings import Settings
+from gpen_ui.ui.board import Board
+from gpen_ui.ui.session import Session
+from gpen_ui.ui.turnstile import LOOK_AGAIN_S, Turnstile
 
 if TYPE_CHECKING:
     from gpen_ui.engine import DeviceInfo, DeviceReport, Restorer
-    from gpen_ui.ui.runs import Outcome, Run
+    from gpen_ui.jobs import RunRecord, Runs
+    from gpen_ui.ui.runs import Run
 
 log = logging.getLogger(__name__)
-LOOK_AGAIN_S = 0.2  # how soon a waiting run notices that it was stopped
-
-
-class Turnstile:
-    """Lets one run at a time to the device, first come, first served.
-
-    Gradio counts concurrency per page, and there is one page per language; this counts for both.
-    """
-
-    def __init__(self) -> None:
-        self._tickets: deque[object] = deque()
-        self._changed = threading.Condition()
-
-    @property
-    def is_free(self) -> bool:
-        return not self._tickets
-
-    @contextmanager
-    def turn(self, stop: threading.Event) -> Iterator[None]:
-        """Waits for its turn and holds it.
-
-        Raises:
-            Stopped: `stop` was set while waiting.
-        """
-        ticket = object()
-        try:
-            with self._changed:
-                self._tickets.append(ticket)
-                while self._tickets[0] is not ticket:
-                    if stop.is_set():
-                        raise Stopped("page_stopped")
-                    self._changed.wait(LOOK_AGAIN_S)
-            yield
-        finally:
-            with self._changed:
-                self._tickets.remove(ticket)
-                self._changed.notify_all()
 
 
 @dataclass(frozen=True)
 class Asked:
     """What the current restorer was loaded with; out of memory may have made its own batch size smaller."""
 
-    model: str | Path
+    model: str
     device: str
     batch_size: BatchSize
 
 
-@dataclass
-class Session:
-    """One open page of one visitor.
-
-    Attributes:
-        folder: previews and downloads of this page, removed with it.
-        single, batch: the latest run of each tab.
-        single_stop, batch_stop: the wish to stop it; made new before each run, so that a click on "Stop" counts also
-            before the run itself exists.
-        results: the outcomes that tab 1 shows, in the order of its gallery.
-        download_stop: set to stop a download of models.
-        measure_stop: set to stop a measurement.
-    """
-
-    folder: Path
-    single: Run | None = None
-    batch: Run | None = None
-    single_stop: threading.Event = field(default_factory=threading.Event)
-    batch_stop: threading.Event = field(default_factory=threading.Event)
-    results: list[Outcome] = field(default_factory=list)
-    download_stop: threading.Event = field(default_factory=threading.Event)
-    measure_stop: threading.Event = field(default_factory=threading.Event)
+def findable(model: str | Path) -> str:
+    """A model as it is found from any folder, also when a run is resumed from another one."""
+    path = Path(model).expanduser()
+    return os.fspath(path.absolute()) if path.is_file() else str(model)
 
 
 class Service:
@@ -106,15 +55,19 @@ class Service:
         self.settings = settings
         self.scratch = scratch
         self.turnstile = Turnstile()
-        self._asked = Asked(settings.model, settings.device, settings.batch_size)
+        self._asked = Asked(findable(settings.model), settings.device, settings.batch_size)
+        self._chosen = self._asked
         self._restorer: Restorer | None = None
         self.devices: tuple[DeviceInfo, ...] = ()  # filled with the first load
         self._load_error: GpenError | None = None
         self._loaded = threading.Event()
         self._loader = threading.Thread(target=self._first_load, name="load-model", daemon=True)
         self._sessions: dict[str, Session] = {}
-        self._left_batches: list[Run] = []  # go on without the page that started them
         self._sessions_lock = threading.Lock()
+        self._runs: Runs | None = None
+        self._board: Board | None = None
+        self._runs_lock = threading.Lock()
+        self._turns_of_runs = Turnstile()
 
     def begin(self) -> None:
         """Starts to load the model of the settings in the background, so that the page opens at once."""
@@ -186,29 +139,90 @@ class Service:
             raise UsageError("page_busy")
         with self.turnstile.turn(threading.Event()):
             self._loaded.wait()
-            return self._swap(Asked(model, device, batch_size)).device_report
+            report = self._swap(Asked(findable(model), device, batch_size)).device_report
+            self._chosen = self._asked
+            return report
+
+    @property
+    def chosen(self) -> Asked:
+        """Model, device and batch size that tab 4 names, whatever a kept run may be working with just now."""
+        return self._chosen
+
+    @property
+    def runs(self) -> Runs:
+        """The runs that are kept on disk, which all doors of this server share.
+
+        Raises:
+            GpenError: there is no place for the list of runs, or it is broken.
+        """
+        from gpen_ui.jobs import Runs, RunStore
+
+        with self._runs_lock:
+            if self._runs is None:
+                self._runs = Runs(RunStore.open(self.settings.outputs_folder), self.working_on)
+            return self._runs
+
+    @property
+    def board(self) -> Board:
+        """What all pages see of `runs`.
+
+        Raises:
+            GpenError: as from `runs`.
+        """
+        runs = self.runs
+        with self._runs_lock:
+            if self._board is None:
+                self._board = Board(runs)
+            return self._board
 
     @contextmanager
-    def using(self, batch_size: BatchSize, stop: threading.Event) -> Iterator[Restorer]:
-        """The restorer, for one run alone.
+    def using(self, batch_size: BatchSize | None, stop: threading.Event) -> Iterator[Restorer]:
+        """The restorer of tab 4, for one run alone.
 
         Args:
-            batch_size: faces that go through the network together.
+            batch_size: faces that go through the network together; None stands for that of tab 4.
 
         Raises:
             Stopped: `stop` was set before its turn came.
             GpenError: there is no restorer, and why.
         """
+        with self._turn(stop):
+            yield self._fitting(replace(self._chosen, batch_size=batch_size or self._chosen.batch_size))
+
+    @contextmanager
+    def working_on(self, run: RunRecord, stop: threading.Event) -> Iterator[Restorer]:
+        """The restorer that a kept run names, for one turn of it; see `gpen_ui.jobs.Worker`.
+
+        However many runs wait, only the first of them stands in the queue to the device, so that a single photo waits
+        for one turn at most.
+
+        Raises:
+            Stopped, GpenError: as from `using`.
+        """
+        with self._turns_of_runs.turn(stop), self._turn(stop):
+            yield self._fitting(Asked(run.settings.model, run.settings.device, run.settings.batch_size))
+
+    @contextmanager
+    def _turn(self, stop: threading.Event) -> Iterator[None]:
         while not self._loaded.wait(LOOK_AGAIN_S):
             if stop.is_set():
                 raise Stopped("page_stopped")
         with self.turnstile.turn(stop):
-            if self._restorer is None:
+            yield
+
+    def _fitting(self, wanted: Asked) -> Restorer:
+        """The current restorer when it is what is wanted, else another one in its place."""
+        same = (wanted.model, wanted.device) == (self._asked.model, self._asked.device)
+        if self._restorer is None:
+            if same:
                 raise self._load_error or ModelError("page_load_failed")
-            if batch_size != self._asked.batch_size:
-                self._restorer.batch_size = batch_size
-                self._asked = replace(self._asked, batch_size=batch_size)
-            yield self._restorer
+            return self._swap(wanted)
+        if not same:
+            return self._swap(wanted)
+        if wanted.batch_size != self._asked.batch_size:
+            self._restorer.batch_size = wanted.batch_size
+            self._asked = wanted
+        return self._restorer
 
     def session(self, session_hash: str | None) -> Session:
         """The session of an open page, made at its first use."""
@@ -220,7 +234,7 @@ class Service:
             return self._sessions[key]
 
     def forget(self, session_hash: str | None) -> None:
-        """A page was closed: its single-image run and download stop, its previews go. A batch goes on to its end."""
+        """A page was closed: its single-image run and download stop, its previews go. Kept runs go on."""
         with self._sessions_lock:
             session = self._sessions.pop(session_hash or "", None)
         if session is None:
@@ -228,28 +242,15 @@ class Service:
         session.download_stop.set()
         session.measure_stop.set()
         session.single_stop.set()
-        if session.batch is not None and not session.batch.finished.is_set():
-            self._left_batches.append(session.batch)
         if session.single is not None:
             session.single.finished.wait(LOOK_AGAIN_S)
         shutil.rmtree(session.folder, ignore_errors=True)
 
-    def running_batch(self) -> Run | None:
-        """A batch that goes on, whichever page started it; there is one account, so any page may show and stop it."""
-        runs = [run for run in self._batches() if not run.finished.is_set()]
-        self._left_batches = [run for run in self._left_batches if run in runs]
-        return runs[0] if runs else None
-
-    def _batches(self) -> list[Run]:
-        with self._sessions_lock:
-            sessions = list(self._sessions.values())
-        return [*self._left_batches, *(session.batch for session in sessions if session.batch is not None)]
-
     def stop_runs(self) -> list[Run]:
-        """Ends every run after its batch in flight, and every download; does not wait for it."""
+        """Ends every run of tab 1 after its batch in flight, and every download; does not wait for it."""
         with self._sessions_lock:
             sessions = list(self._sessions.values())
-        runs = [session.single for session in sessions if session.single is not None] + self._batches()
+        runs = [session.single for session in sessions if session.single is not None]
         for run in runs:
             run.stop.set()
         for session in sessions:
@@ -258,7 +259,9 @@ class Service:
         return runs
 
     def close(self) -> None:
-        """Ends every run in order and frees the device."""
+        """Ends every run in order and frees the device; the next start goes on with the kept ones."""
+        if self._runs is not None:
+            self._runs.close()
         for run in self.stop_runs():
             run.finished.wait()
         if self._loader.is_alive():  # torch ends the process with an abort when a thread is inside of it
@@ -266,3 +269,5 @@ class Service:
         with self.turnstile.turn(threading.Event()):  # a measurement that is stopped still ends its photo
             if self._restorer is not None:
                 self._restorer.close()
+        if self._runs is not None:
+            self._runs.store.close()

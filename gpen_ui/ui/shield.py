@@ -1,4 +1,5 @@
-"""What stands around every request: the password, headers that browsers heed, and the language of Gradio's own words.
+"""What stands around every request: password and token, the refusal of what other sites send, headers that browsers
+heed, and the language of Gradio's own words.
 
 Plain ASGI, because Gradio's answers are streams that must not be held back.
 """
@@ -11,12 +12,16 @@ import binascii
 import hmac
 from typing import TYPE_CHECKING
 
-from gpen_ui.texts import LANGUAGES
+from gpen_ui.errors import GpenError, UsageError
+from gpen_ui.settings import LOOPBACK_HOSTS, Settings
+from gpen_ui.texts import LANGUAGES, Language, pick_language, say
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WRONG_PASSWORD_DELAY_S = 1.0  # makes guessing slow
+REST_PREFIX = "/api"  # all of it, so that a later version cannot be forgotten
+HARMLESS_METHODS = ("GET", "HEAD", "OPTIONS")
 HTML_LANGUAGE = {"en": "en", "zh": "zh-CN"}
 ICON = (
     b"<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 2 2'%3E"
@@ -30,43 +35,83 @@ SAFE_HEADERS = (
 )
 
 
-class PasswordGate:
-    """HTTP Basic authentication in front of everything, uploads and streams included.
+class Gate:
+    """Password and token in front of everything: page, REST, uploads and streams.
 
-    Args:
-        auth: "user:password".
-        realm: what the browser's dialogue says.
+    The token opens everything; the password opens the page. REST opens to the password, or to nobody's, only while no
+    token is set and only this machine is served: a browser sends a password by itself, whoever made it send that.
     """
 
-    def __init__(self, app: ASGIApp, auth: str, realm: str) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._auth = auth.encode("utf-8")
-        self._realm = realm.replace('"', "'")
+        self._auth = settings.auth.encode("utf-8") if settings.auth else None
+        self._token = settings.api_token.encode("utf-8") if settings.api_token else None
+        self._is_local = settings.serves_only_this_machine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or self._opens(scope):
             await self._app(scope, receive, send)
             return
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        from starlette.responses import PlainTextResponse
-
         if _header(scope, b"authorization"):
             await asyncio.sleep(WRONG_PASSWORD_DELAY_S)
-        challenge = f'Basic realm="{self._realm}", charset="UTF-8"'
-        answer = PlainTextResponse(self._realm, status_code=401, headers={"WWW-Authenticate": challenge})
-        await answer(scope, receive, send)
+        if not _is_rest(scope):
+            login = say("page.login", _language(scope))
+            realm = say("page.login").replace('"', "'")
+            challenge = f'Basic realm="{realm}", charset="UTF-8"' if self._auth else "Bearer"
+            await _refuse(scope, receive, send, 401, login, {"WWW-Authenticate": challenge})
+        elif self._token is None and not self._is_local:
+            await _refuse_by(scope, receive, send, UsageError("api_token_missing"))
+        else:
+            challenge = "Bearer" if self._token else "Basic"
+            await _refuse_by(scope, receive, send, UsageError("api_token_wrong"), {"WWW-Authenticate": challenge})
 
     def _opens(self, scope: Scope) -> bool:
-        kind, _, packed = _header(scope, b"authorization").partition(b" ")
-        if kind.lower() != b"basic":
+        kind, _, given = _header(scope, b"authorization").partition(b" ")
+        if self._token is not None and kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token):
+            return True
+        if _is_rest(scope) and (self._token is not None or not self._is_local):
             return False
-        try:
-            given = base64.b64decode(packed, validate=True)
-        except binascii.Error:
-            return False
-        return hmac.compare_digest(given, self._auth)
+        if self._auth is None:
+            return self._is_local
+        return kind.lower() == b"basic" and hmac.compare_digest(_unpacked(given), self._auth)
+
+
+class OwnSiteOnly:
+    """Refuses what other sites make a visitor's browser send.
+
+    Without a password everything here is open to whoever reaches it, and a browser on this machine does. So no request
+    may come under a name that another site has pointed here (DNS rebinding), and nothing that changes something may
+    come from another site's page.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._checks_host = settings.auth is None and settings.serves_only_this_machine
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = self._trouble(scope) if scope["type"] != "lifespan" else None
+        if error is None:
+            await self._app(scope, receive, send)
+        else:
+            await _refuse_by(scope, receive, send, error)
+
+    def _trouble(self, scope: Scope) -> GpenError | None:
+        host = _header(scope, b"host").decode("latin-1").lower()
+        if self._checks_host and host and _without_port(host) not in LOOPBACK_HOSTS:
+            return UsageError("api_host_unknown", host=host, known=", ".join(LOOPBACK_HOSTS))
+        if scope["type"] == "http" and scope["method"] not in HARMLESS_METHODS and self._is_of_another(scope, host):
+            return UsageError("api_origin_other")
+        return None
+
+    def _is_of_another(self, scope: Scope, host: str) -> bool:
+        """Whether a page of another site sends this; programs that are no browsers say nothing of either kind."""
+        said = _header(scope, b"sec-fetch-site")
+        if said:
+            return said not in (b"same-origin", b"none")
+        origin = _header(scope, b"origin").decode("latin-1").lower()
+        forwarded = _header(scope, b"x-forwarded-host").decode("latin-1").lower()  # no page can set this one
+        own = {name for name in (host, forwarded) if name}
+        return bool(origin) and origin.partition("://")[2] not in own
 
 
 class SafeHeaders:
@@ -129,6 +174,53 @@ def in_language(html: bytes, tag: str) -> bytes:
     script = b"<script>Object.defineProperty(navigator, 'language', {get: () => '%s'})</script>" % code
     html = html.replace(b'<link rel="manifest" href="/manifest.json" />', b"", 1)
     return html.replace(b'lang="en"', b'lang="%s"' % code, 1).replace(b"<head>", b"<head>" + script + ICON, 1)
+
+
+async def _refuse_by(
+    scope: Scope, receive: Receive, send: Send, error: GpenError, headers: dict[str, str] | None = None
+) -> None:
+    """Answers with an error: in REST's form there, elsewhere as a sentence."""
+    from gpen_ui.api import error_answer
+
+    answer = error_answer(error, _language(scope), headers)
+    if _is_rest(scope) and scope["type"] == "http":
+        await answer(scope, receive, send)
+    else:
+        await _refuse(scope, receive, send, answer.status_code, error.sentence(_language(scope)), headers)
+
+
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, status: int, sentence: str, headers: dict[str, str] | None = None
+) -> None:
+    from starlette.responses import PlainTextResponse
+
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await PlainTextResponse(sentence, status_code=status, headers=headers)(scope, receive, send)
+
+
+def _is_rest(scope: Scope) -> bool:
+    path = str(scope.get("path", ""))
+    return path == REST_PREFIX or path.startswith(f"{REST_PREFIX}/")
+
+
+def _language(scope: Scope) -> Language:
+    return pick_language(_header(scope, b"accept-language").decode("latin-1"))
+
+
+def _without_port(host: str) -> str:
+    """The name in a Host header; an address of version 6 stands in brackets there."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _unpacked(packed: bytes) -> bytes:
+    try:
+        return base64.b64decode(packed, validate=True)
+    except binascii.Error:
+        return b""
 
 
 def _header(scope: Scope, wanted: bytes) -> bytes:

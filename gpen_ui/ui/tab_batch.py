@@ -1,198 +1,223 @@
-"""Tab 2: many photos or a folder, written to the output folder as they are done."""
+"""Tab 2: runs over many photos or a folder. They are kept on disk and belong to the engine: a page only looks at them,
+and any page may start, pause and resume them."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from gpen_ui.errors import UsageError
+from gpen_ui.access import named
 from gpen_ui.settings import Settings
-from gpen_ui.ui import views
-from gpen_ui.ui.batch_size import batch_size_of
-from gpen_ui.ui.buttons import StartStop
-from gpen_ui.ui.folders import UPLOAD_KINDS, input_folder, named, output_folder, photos_in, refuse_link, uploaded
-from gpen_ui.ui.runs import Job, Outcome, Run, start_run
-from gpen_ui.ui.service import Service
-from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_parameters import options_from
+from gpen_ui.ui import batch_views
+from gpen_ui.ui.folders import UPLOAD_KINDS
+from gpen_ui.ui.speech import Speech
 
-TICK_S = 0.5
+BUSY_TICK_S = 1.5  # between looks at the runs while one is at work
+IDLE_TICK_S = 5.0  # other pages and the command line may begin one
+FILTERS = ("all", "done", "failed", "skipped", "left")
+ACTIONS = ("pause", "stop", "resume", "retry", "apply", "open", "remove", "remove_yes", "remove_no")
 
 
 @dataclass(frozen=True)
-class BatchTab:
+class NewRun:
+    """The form of a new run."""
+
     files: gr.File
     folder: gr.Textbox
     subfolders: gr.Checkbox
     output: gr.Textbox
+    template: gr.Textbox
+    watch: gr.Checkbox
+    settings: gr.HTML
     start: gr.Button
-    stop: gr.Button
-    progress: gr.HTML
-    saved_to: gr.HTML
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The table of the chosen run's photos."""
+
+    which: gr.Radio
+    text: gr.Textbox
     table: gr.HTML
+    before: gr.Button
+    page: gr.HTML
+    after: gr.Button
+
+
+@dataclass(frozen=True)
+class BatchTab:
+    """The tab's components; `buttons` by the names in `ACTIONS`, `area` holds what needs a chosen run."""
+
+    new: NewRun
+    runs: gr.HTML
+    area: gr.Column
+    progress: gr.HTML
+    buttons: dict[str, gr.Button]
+    hint: gr.HTML
+    links: gr.HTML
+    photos: Photos
+    facts: gr.HTML
+    ignored: gr.HTML
+    timer: gr.Timer
+
+    @property
+    def shown(self) -> list[Component]:
+        """What a look at the runs may change."""
+        photos = self.photos
+        return [
+            self.runs, self.progress, *self.buttons.values(), self.hint, self.links, self.facts, self.ignored,
+            self.timer, photos.table, photos.before, photos.page, photos.after,
+        ]  # fmt: skip
 
 
 def lay_out(settings: Settings, speech: Speech) -> BatchTab:
-    readable = settings.readable_folders
-    here = settings.serves_only_this_machine
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=2, min_width=280):
-            files = gr.File(
-                label=speech("page.batch.files"),
-                file_count="multiple",
-                file_types=UPLOAD_KINDS,
-                height=180,
-                elem_id="batch-files",
-            )
-            folder = gr.Textbox(
-                label=speech("page.batch.folder" if here else "page.batch.folder_server"),
-                info=speech("page.batch.folder.help", folders=named(readable), suffix=settings.suffix),
-                visible=bool(readable),
-                elem_id="batch-folder",
-            )
-            subfolders = gr.Checkbox(
-                label=speech("page.batch.subfolders"), value=True, visible=bool(readable), elem_id="batch-subfolders"
-            )
-            output = gr.Textbox(
-                value=str(settings.outputs_folder) if here else "",
-                label=speech("page.batch.output"),
-                info=speech("page.batch.output.help"),
-                elem_id="batch-output",
-            )
-            start = gr.Button(speech("page.batch.start"), variant="primary", size="lg", elem_id="batch-start")
-            stop = gr.Button(speech("page.stop"), variant="stop", size="lg", visible=False, elem_id="batch-stop")
+            new = _lay_out_new(settings, speech)
         with gr.Column(scale=5, min_width=280):
-            progress = gr.HTML(padding=False, elem_id="batch-progress")
-            saved_to = gr.HTML(padding=False)
-            table = gr.HTML(views.empty(speech("page.batch.empty")), padding=False, elem_id="batch-table")
-    return BatchTab(files, folder, subfolders, output, start, stop, progress, saved_to, table)
+            runs = gr.HTML(js_on_load=batch_views.CHOOSE, padding=False, elem_id="batch-runs")
+            with gr.Column(visible=False, elem_id="batch-run") as area:
+                progress = gr.HTML(padding=False, elem_id="batch-progress")
+                buttons, hint = _lay_out_buttons(speech)
+                links = gr.HTML(padding=False, elem_id="batch-links")
+                photos = _lay_out_photos(speech)
+                facts = gr.HTML(padding=False, elem_id="batch-facts")
+                ignored = gr.HTML(padding=False, elem_id="batch-ignored")
+    timer = gr.Timer(BUSY_TICK_S, active=False)
+    return BatchTab(new, runs, area, progress, buttons, hint, links, photos, facts, ignored, timer)
 
 
-class BatchHandlers(StartStop):
-    """What the tab's events do. A batch goes on to its end when its page is closed: its results are on the disk."""
-
-    def __init__(self, tab: BatchTab, service: Service, speech: Speech) -> None:
-        super().__init__(speech)
-        self.tab = tab
-        self.service = service
-
-    def begin(self, request: gr.Request) -> tuple[Any, Any]:
-        """Shows "Stop", with a new wish to stop that it may fulfil."""
-        self.service.session(request.session_hash).batch_stop = threading.Event()
-        return self.show_stop()
-
-    def stop(self, request: gr.Request) -> Any:
-        self.service.session(request.session_hash).batch_stop.set()
-        return self.show_stopping()
-
-    def start(
-        self,
-        request: gr.Request,
-        paths: list[str] | None,
-        folder_text: str,
-        subfolders: bool,
-        output_text: str,
-        batch_size: Any,
-        output_format: Any,
-        *option_values: Any,
-    ) -> Iterator[dict[Component, Any]]:
-        """Restores uploads and the folder's photos.
-
-        Raises:
-            UsageError, OptionError, PhotoReadError: nothing was begun.
-        """
-        target = output_folder(output_text or "", self.service.settings)
-        job = self._job(paths, folder_text or "", subfolders, target, output_format, option_values)
-        session = self.service.session(request.session_hash)
-        if session.batch is not None and not session.batch.finished.is_set():
-            session.batch.stop.set()
-        run = session.batch = start_run(self.service, job, batch_size_of(batch_size), session.batch_stop)
-        shows_paths = self.service.settings.serves_only_this_machine
-        yield {self.tab.saved_to: views.saved_to(target, self.speech) if shows_paths else ""}
-        yield from self._watch(run)
-
-    def resume(self, request: gr.Request) -> Iterator[dict[Component, Any]]:
-        """A batch that another page started, or this one before it was loaded again, is shown and can be stopped."""
-        run = self.service.running_batch()
-        if run is None:
-            yield gr.skip()  # a generator that yields nothing would empty its outputs
-            return
-        session = self.service.session(request.session_hash)
-        session.batch, session.batch_stop = run, run.stop
-        yield dict(zip((self.tab.start, self.tab.stop), self.show_stop(), strict=True))
-        yield from self._watch(run)
-        yield dict(zip((self.tab.start, self.tab.stop), self.show_start(), strict=True))
-
-    def _job(
-        self,
-        paths: list[str] | None,
-        folder_text: str,
-        subfolders: bool,
-        target: Path,
-        output_format: Any,
-        option_values: tuple[Any, ...],
-    ) -> Job:
-        settings = self.service.settings
-        sources = uploaded(paths, self.service.scratch)
-        refused: list[Outcome] = []
-        folder = input_folder(folder_text, settings) if folder_text.strip() else None
-        for path in photos_in(folder, settings, subfolders=subfolders, skip=target) if folder else []:
-            reason = refuse_link(path, settings)
-            if reason is None:
-                sources.append(path)
-            else:
-                refused.append(Outcome(path.name, None, error=reason))
-        if not sources and not refused:
-            raise UsageError("page_no_photos")
-
-        def output_for(source: Path) -> Path:
-            """Results of subfolders stand in subfolders of the same name."""
-            inside = folder is not None and source.is_relative_to(folder)
-            return target / source.parent.relative_to(folder) if folder is not None and inside else target
-
-        return Job(
-            sources=sources,
-            options=options_from(option_values),
-            output_for=output_for,
-            output_format=output_format,
-            suffix=settings.suffix,
-            refused=tuple(refused),
+def _lay_out_new(settings: Settings, speech: Speech) -> NewRun:
+    readable = settings.readable_folders
+    here = settings.serves_only_this_machine
+    files = gr.File(
+        label=speech("page.batch.files"),
+        file_count="multiple",
+        file_types=UPLOAD_KINDS,
+        height=180,
+        elem_id="batch-files",
+    )
+    folder = gr.Textbox(
+        label=speech("page.batch.folder" if here else "page.batch.folder_server"),
+        info=speech("page.batch.folder.help", folders=named(readable)),
+        visible=bool(readable),
+        elem_id="batch-folder",
+    )
+    subfolders = gr.Checkbox(
+        label=speech("page.batch.subfolders"), value=True, visible=bool(readable), elem_id="batch-subfolders"
+    )
+    output = gr.Textbox(
+        value=str(settings.outputs_folder) if here else "",
+        label=speech("page.batch.output"),
+        info=speech("page.batch.output.help"),
+        elem_id="batch-output",
+    )
+    with gr.Accordion(speech("page.batch.more"), open=False, elem_id="batch-more"):
+        template = gr.Textbox(
+            value="{name}{suffix}{ext}",
+            label=speech("page.batch.template"),
+            info=speech("page.batch.template.help", suffix=settings.suffix),
+            elem_id="batch-template",
         )
+        watch = gr.Checkbox(
+            label=speech("page.batch.watch"),
+            info=speech("page.batch.watch.help"),
+            visible=bool(readable),
+            elem_id="batch-watch",
+        )
+    said = gr.HTML(padding=False, elem_id="batch-settings")
+    start = gr.Button(speech("page.batch.start"), variant="primary", size="lg", elem_id="batch-start")
+    return NewRun(files, folder, subfolders, output, template, watch, said, start)
 
-    def _watch(self, run: Run) -> Iterator[dict[Component, Any]]:
-        seen = -1
-        finished = False
-        while not finished:
-            finished = run.finished.wait(TICK_S)
-            update: dict[Component, Any] = {self.tab.progress: views.progress(run, self.speech)}
-            if run.done_count != seen:
-                seen = run.done_count
-                update[self.tab.table] = views.outcome_table(run.outcomes[:seen], self.speech)
-            yield update
-        if run.error is not None:
-            yield {self.tab.progress: ""}
-            raise run.error
+
+def _lay_out_buttons(speech: Speech) -> tuple[dict[str, gr.Button], gr.HTML]:
+    """One button for each action; a look at the run shows those that make sense."""
+    kinds = {"resume": "primary", "stop": "stop", "remove_yes": "stop"}
+    with gr.Row(elem_classes="actions"):
+        buttons = {
+            name: gr.Button(
+                speech(f"page.batch.{name}"),
+                variant=kinds.get(name, "secondary"),  # type: ignore[arg-type]
+                size="sm",
+                min_width=90,
+                scale=0,
+                visible=False,
+                elem_id=f"batch-{name.replace('_', '-')}",
+            )
+            for name in ACTIONS
+        }
+    hint = gr.HTML(padding=False, elem_id="batch-hint")
+    return buttons, hint
+
+
+def _lay_out_photos(speech: Speech) -> Photos:
+    with gr.Row(elem_classes="filters"):
+        which = gr.Radio(
+            [(speech(f"page.batch.filter.{name}"), name) for name in FILTERS],
+            value="all",
+            label=speech("page.batch.filter"),
+            scale=3,
+            min_width=260,
+            elem_id="batch-filter",
+        )
+        text = gr.Textbox(
+            label=speech("page.batch.search"), max_lines=1, scale=2, min_width=140, elem_id="batch-search"
+        )
+    table = gr.HTML(js_on_load=batch_views.CHOOSE, padding=False, elem_id="batch-table")
+    with gr.Row(elem_classes="pager"):
+        before = gr.Button(speech("page.batch.before"), size="sm", scale=0, min_width=90, elem_id="batch-before")
+        page = gr.HTML(padding=False, elem_id="batch-page")
+        after = gr.Button(speech("page.batch.after"), size="sm", scale=0, min_width=90, elem_id="batch-after")
+    return Photos(which, text, table, before, page, after)
 
 
 def wire(
-    tab: BatchTab, controls: list[Component], batch_size: Component, output_format: Component, handlers: BatchHandlers
+    tab: BatchTab,
+    tabs: dict[str, gr.Tab],
+    controls: list[Component],
+    batch_size: Component,
+    output_format: Component,
+    handlers: Any,
 ) -> None:
+    """Ties the components to `BatchHandlers`.
+
+    Args:
+        tabs: all tabs of the page by name; only while "batch" is open the page looks at the runs by itself.
+    """
     guard = handlers.speech.guard
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    buttons = [tab.start, tab.stop]
-    run = tab.start.click(handlers.begin, outputs=buttons, **quick).then(
+    # in the queue, because other events cannot show messages; no limit: the service's turnstile counts
+    spoken: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+    photos, new = tab.photos, tab.new
+    outputs = [*tab.shown, tab.area]
+    view = [photos.which, photos.text, batch_size, output_format, *controls]
+
+    new.start.click(
         guard(handlers.start),
-        inputs=[tab.files, tab.folder, tab.subfolders, tab.output, batch_size, output_format, *controls],
-        outputs=[tab.progress, tab.saved_to, tab.table],
-        show_progress="hidden",
-        concurrency_limit=None,  # the service's turnstile counts, for both languages together
-        api_visibility="private",
+        inputs=[new.files, new.folder, new.subfolders, new.watch, new.output, new.template, *view],
+        outputs=[new.files, *outputs],
+        **spoken,
     )
-    always_after(run, handlers.show_start, buttons, **quick)
-    tab.stop.click(guard(handlers.stop), outputs=[tab.stop], **quick)
+    for name, button in tab.buttons.items():
+        button.click(guard(getattr(handlers, name)), inputs=view, outputs=outputs, **spoken)
+    tab.runs.click(guard(handlers.choose_run), inputs=view, outputs=outputs, **quick)
+    photos.table.click(guard(handlers.choose_photo), inputs=view, outputs=outputs, **quick)
+    photos.before.click(guard(handlers.page_before), inputs=view, outputs=outputs, **quick)
+    photos.after.click(guard(handlers.page_after), inputs=view, outputs=outputs, **quick)
+    gr.on(
+        [photos.which.change, photos.text.change],
+        guard(handlers.other_photos),
+        inputs=view,
+        outputs=outputs,
+        trigger_mode="always_last",
+        **quick,
+    )
+    tab.timer.tick(handlers.tick, inputs=view, outputs=outputs, **quick)
+    for name, each in tabs.items():
+        if name == "batch":
+            each.select(guard(handlers.arrive), inputs=view, outputs=outputs, **quick)
+        else:
+            each.select(handlers.leave, outputs=[tab.timer], **quick)

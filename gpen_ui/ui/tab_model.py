@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import gradio as gr
 from gradio.components import Component
 
+from gpen_ui.access import checkpoint_file, named
 from gpen_ui.catalog import ModelSpec, all_models, model_spec, restoration_models
 from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.settings import OutputFormat, Settings
 from gpen_ui.ui import measuring, views
 from gpen_ui.ui.batch_size import AUTO, batch_size_of
 from gpen_ui.ui.downloads import Download
-from gpen_ui.ui.folders import checkpoint_file, named
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech, always_after
 

@@ -73,8 +73,12 @@ def lay_out(speech: Speech) -> ParametersTab:
     return ParametersTab(in_order, presets, reset, prices, measure, stop, progress)
 
 
-def wire(tab: ParametersTab, batch_size: Component, speech: Speech) -> None:
-    """Presets also set the batch size, which stands on tab 4."""
+def wire(tab: ParametersTab, batch_size: Component, told: list[gr.HTML], page: gr.Blocks, speech: Speech) -> None:
+    """Presets also set the batch size, which stands on tab 4.
+
+    Args:
+        told: components of other tabs that say in words what the controls show.
+    """
 
     def apply(name: str) -> list[Any]:
         preset = load_preset(name)
@@ -95,6 +99,14 @@ def wire(tab: ParametersTab, batch_size: Component, speech: Speech) -> None:
             **how,
         )
     tab.reset.click(speech.guard(reset), outputs=tab.controls, **how)
+
+    def tell(*values: Any) -> list[str]:
+        text = speech("page.parameters.told", settings=in_words(options_from(values), speech))
+        return [views.hint(text)] * len(told)
+
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    changes = [control.change for control in tab.controls]  # type: ignore[attr-defined]
+    gr.on([*changes, page.load], speech.guard(tell), inputs=tab.controls, outputs=told, **quick)
 
 
 class PriceHandlers(StartStop):

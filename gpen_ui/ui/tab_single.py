@@ -20,9 +20,10 @@ from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.buttons import StartStop
 from gpen_ui.ui.folders import UPLOAD_KINDS, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
-from gpen_ui.ui.service import Service, Session
+from gpen_ui.ui.service import Service
+from gpen_ui.ui.session import Session
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_parameters import in_words, options_from
+from gpen_ui.ui.tab_parameters import options_from
 
 TICK_S = 0.4  # how often a page that watches a run is told where it stands
 ZIP_NAME = "gpen-results.zip"
@@ -117,11 +118,6 @@ class SingleHandlers(StartStop):
         self.tab = tab
         self.service = service
 
-    def settings_text(self, *option_values: Any) -> str:
-        return views.hint(
-            self.speech("page.single.settings", settings=in_words(options_from(option_values), self.speech))
-        )
-
     def load_sample(self, request: gr.Request) -> list[str]:
         """A copy of the sample photo, as if it had been uploaded."""
         folder = self.service.session(request.session_hash).folder
@@ -153,7 +149,7 @@ class SingleHandlers(StartStop):
         job = Job(
             sources=sources,
             options=options_from(option_values),
-            output_for=lambda _: self.service.settings.outputs_folder,
+            folder=self.service.settings.outputs_folder,
             output_format=output_format,
             suffix=self.service.settings.suffix,
             preview_folder=session.folder,
@@ -270,10 +266,3 @@ def wire(
     always_after(run, handlers.show_start, buttons, **quick)
     tab.stop.click(guard(handlers.stop), outputs=[tab.stop], **quick)
     tab.gallery.select(guard(handlers.choose), outputs=shown, **files)
-    gr.on(
-        [control.change for control in controls],  # type: ignore[attr-defined]
-        guard(handlers.settings_text),
-        inputs=controls,
-        outputs=[tab.settings],
-        **quick,
-    )

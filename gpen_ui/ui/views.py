@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.catalog import ModelSpec
@@ -18,8 +17,6 @@ from gpen_ui.ui.speech import Speech
 if TYPE_CHECKING:
     from gpen_ui.engine import Restorer
     from gpen_ui.engine.tuning import Curve
-
-NEWEST_ROWS = 200  # a table of thousands would make the browser slow; failures are always listed
 
 
 def progress(run: Run, speech: Speech) -> str:
@@ -105,34 +102,11 @@ def facts(outcome: Outcome, speech: Speech, *, shows_paths: bool) -> str:
     if outcome.saved is not None:
         pairs.append((speech("page.fact.saved"), str(outcome.saved) if shows_paths else outcome.saved.name))
     notes = [(speech("page.fact.note"), note.sentence(speech.language)) for note in outcome.notes]
-    return _definitions(pairs, notes)
+    return definitions(pairs, notes)
 
 
 def faces_text(outcome: Outcome, speech: Speech) -> str:
     return speech("page.fact.faces.value", found=outcome.faces_found, restored=outcome.faces_restored)
-
-
-def outcome_table(outcomes: Sequence[Outcome], speech: Speech) -> str:
-    """The outcomes of a batch, newest first; all failures, and the newest of the others."""
-    if not outcomes:
-        return empty(speech("page.batch.empty"))
-    oldest_shown = len(outcomes) - NEWEST_ROWS
-    shown = [outcome for place, outcome in enumerate(outcomes) if outcome.error is not None or place >= oldest_shown]
-    columns = [speech(f"page.batch.column.{name}") for name in ("state", "photo", "faces", "seconds", "result")]
-    rows = [_outcome_row(outcome, speech) for outcome in reversed(shown)]
-    hidden = len(outcomes) - len(shown)
-    more = f"<p>{escape(speech('page.batch.hidden_rows', count=hidden))}</p>" if hidden else ""
-    return _table(columns, rows) + more
-
-
-def _outcome_row(outcome: Outcome, speech: Speech) -> tuple[str, list[str]]:
-    if outcome.error is not None:
-        return "failed", [speech("page.batch.state.failed"), outcome.name, "", "", speech.sentence(outcome.error)]
-    said = [why.sentence(speech.language) for _, why in outcome.left]
-    said += [note.sentence(speech.language) for note in outcome.notes]
-    result = " · ".join([outcome.saved.name if outcome.saved else "", *said])
-    faces = f"{outcome.faces_restored} / {outcome.faces_found}"
-    return "done", [speech("page.batch.state.done"), outcome.name, faces, speech.exact_seconds(outcome.seconds), result]
 
 
 def device_card(restorer: Restorer | None, error: BaseException | None, licence: str, speech: Speech) -> str:
@@ -157,7 +131,7 @@ def device_card(restorer: Restorer | None, error: BaseException | None, licence:
     pairs.append((speech("page.model.now.licence"), licence))
     told = [note for note in (report.why, restorer.kernel_trouble) if note is not None]
     why = [(speech("page.model.now.why"), note.sentence(speech.language)) for note in told]
-    return f'<div class="card">{title}{_definitions(pairs, why)}</div>'
+    return f'<div class="card">{title}{definitions(pairs, why)}</div>'
 
 
 def batch_curve(curve: Curve | None, speech: Speech) -> str:
@@ -235,10 +209,6 @@ def hint(text: str) -> str:
     return f'<p class="hint">{escape(text)}</p>' if text else ""
 
 
-def saved_to(folder: Path, speech: Speech) -> str:
-    return hint(speech("page.batch.saved_to", folder=folder))
-
-
 def bytes_text(count: float) -> str:
     """A number of bytes as people read it."""
     for unit in ("B", "kB", "MB"):
@@ -248,7 +218,8 @@ def bytes_text(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def _definitions(pairs: Sequence[tuple[str, str]], notes: Sequence[tuple[str, str]]) -> str:
+def definitions(pairs: Sequence[tuple[str, str]], notes: Sequence[tuple[str, str]]) -> str:
+    """A list of names and values; notes stand out."""
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
     rows += "".join(f'<dt>{escape(name)}</dt><dd class="note">{escape(value)}</dd>' for name, value in notes)
     return f'<dl class="facts">{rows}</dl>'

@@ -1,0 +1,104 @@
+"""One photo, restored while the client waits."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from fastapi import APIRouter, Request, Response
+
+from gpen_ui.api.asked import PHOTO_FIELDS, Asked, read_fields
+from gpen_ui.api.names import attachment
+from gpen_ui.api.parts import Engine, GivenParts, Parts
+from gpen_ui.api.receive import MB, Limits, receive
+from gpen_ui.engine import Output, encode_restored, output_of
+from gpen_ui.errors import FaceRestoreError, Stopped
+from gpen_ui.photo import result_names
+
+if TYPE_CHECKING:
+    from gpen_ui.engine import RestoredPhoto
+
+FORM_BYTES = 1 * MB  # what a form may hold beside its file
+LOOK_AGAIN_S = 0.5  # how soon it is noticed that the client went away
+ANY_PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/*": {}}}}
+
+router = APIRouter()
+
+
+@router.post("/restore", response_class=Response, responses=ANY_PICTURE)
+async def restore(request: Request, parts: GivenParts) -> Response:
+    """Takes a form with `file` and options, answers with the restored photo's file."""
+    with parts.places.place():
+        folder = Path(await anyio.to_thread.run_sync(lambda: _new_folder(parts)))
+        try:
+            limits = Limits(1, parts.settings.upload_mb * MB, parts.settings.upload_mb * MB + FORM_BYTES)
+            received = await receive(request, folder, "file", limits)
+            asked = read_fields(received.fields, PHOTO_FIELDS)
+            return await _when_its_turn_comes(request, parts, received.files[0], asked)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_folder(parts: Parts) -> str:
+    parts.uploads_folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.mkdtemp(prefix="now-", dir=parts.uploads_folder)
+
+
+async def _when_its_turn_comes(request: Request, parts: Parts, photo: Path, asked: Asked) -> Response:
+    """Waits without a thread; only the first two of the waiting requests stand in the queue to the device."""
+    options, output = asked.restore_options(), output_of(asked.changed(parts.settings))
+    stop = threading.Event()
+    watching = asyncio.create_task(_stop_when_gone(request, stop))
+    try:
+        return await anyio.to_thread.run_sync(
+            lambda: _restored(parts.engine, photo, options, output, stop), limiter=parts.own_threads
+        )
+    finally:
+        watching.cancel()
+
+
+async def _stop_when_gone(request: Request, stop: threading.Event) -> None:
+    while not await request.is_disconnected():
+        await asyncio.sleep(LOOK_AGAIN_S)
+    stop.set()
+
+
+def _restored(engine: Engine, photo: Path, options: Any, output: Output, stop: threading.Event) -> Response:
+    if stop.is_set():
+        raise Stopped("api_client_gone")
+    with engine.using(None, stop) as restorer:
+        result = next(restorer.restore_many([photo], options, stop=stop), None)
+    if result is None:
+        raise Stopped("api_client_gone")
+    _refuse_failure(result)
+    encoded = encode_restored(result, output)
+    name = next(result_names(photo.name, output.suffix, encoded.extension))
+    notes = [note.key for note in result.notes] + [remark.key for remark in encoded.remarks]
+    headers = {
+        "Content-Disposition": attachment(name),
+        "X-Faces-Found": str(len(result.faces)),
+        "X-Faces-Restored": str(result.restored_count),
+        "X-Seconds": f"{result.total_seconds:.3f}",
+        "X-Notes": ", ".join(notes),
+    }
+    return Response(encoded.data, media_type=picture_type(name), headers=headers)
+
+
+def _refuse_failure(result: RestoredPhoto) -> None:
+    """An unrestored copy is not passed off as a result."""
+    if result.error is not None:
+        raise result.error
+    if any(face.state == "failed" for face in result.faces) and not result.restored_count:
+        raise FaceRestoreError("run_no_face_restored")
+
+
+def picture_type(name: str) -> str:
+    """The media type of a result, by its name."""
+    extra = {".avif": "image/avif", ".heic": "image/heic", ".webp": "image/webp"}
+    return extra.get(Path(name).suffix.lower()) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -1,0 +1,101 @@
+"""What came of a run: its photos, their files, the reports, and everything as a zip that is made while it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import FileResponse, StreamingResponse
+
+from gpen_ui.api.models import PhotoAnswer, PhotoList
+from gpen_ui.api.names import attachment
+from gpen_ui.api.now import ANY_PICTURE, picture_type
+from gpen_ui.api.parts import NUMBER_MOST, PREFIX, GivenLanguage, GivenParts, GivenPhoto, GivenRun, Parts
+from gpen_ui.errors import UsageError
+from gpen_ui.jobs import PhotoRecord, RunRecord, contact_sheet, photo_facts, report_csv, report_json, stream_zip
+from gpen_ui.paths import shown
+from gpen_ui.texts import Language
+
+PhotoState = Literal["waiting", "working", "writing", "done", "failed", "skipped"]
+REPORT_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
+ONE_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {kind.partition(";")[0]: {} for kind in REPORT_TYPES.values()}}
+}
+ONE_ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
+SHEET_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the sheet needs nothing from anywhere
+
+router = APIRouter()
+
+
+@router.get("/runs/{run_id}/photos", response_model=PhotoList)
+def list_photos(
+    run: GivenRun,
+    parts: GivenParts,
+    language: GivenLanguage,
+    state: PhotoState | None = None,
+    text: Annotated[str, Query(max_length=200)] = "",
+    after: Annotated[int, Query(ge=0, le=NUMBER_MOST)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> dict[str, Any]:
+    """Photos of a run in order, with what became of each."""
+    states = (state,) if state is not None else ()
+    photos = parts.runs.store.ledger.photos(run.id, states=states, text=text, after=after, limit=limit)
+    return {
+        "photos": [_photo_answer(parts, run, photo, language) for photo in photos],
+        "next_after": photos[-1].number if len(photos) == limit else None,
+    }
+
+
+@router.get("/runs/{run_id}/photos/{number}", response_model=PhotoAnswer)
+def show_photo(run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage) -> dict[str, Any]:
+    """One photo of a run."""
+    return _photo_answer(parts, run, photo, language)
+
+
+@router.get("/runs/{run_id}/photos/{number}/result", response_class=Response, responses=ANY_PICTURE)
+def send_result(photo: GivenPhoto) -> FileResponse:
+    """The file of a restored photo. Only what the store knows as a result is sent, never a path of the request."""
+    result = photo.result
+    if photo.state != "done" or result is None or not result.is_file():
+        raise UsageError("api_result_none", name=shown(photo.path.name))
+    headers = {"Content-Disposition": attachment(result.name)}
+    return FileResponse(result, media_type=picture_type(result.name), headers=headers)
+
+
+@router.get("/runs/{run_id}/report.{form}", response_class=Response, responses=ONE_FILE)
+def send_report(
+    run: GivenRun, form: Literal["json", "csv", "html"], parts: GivenParts, language: GivenLanguage
+) -> StreamingResponse:
+    """The report of a run in one of three forms."""
+    writers = {"json": report_json, "csv": report_csv, "html": contact_sheet}
+    pieces = writers[form](parts.runs.store, run, language)
+    headers = {"Content-Disposition": attachment(f"gpen-ui-{run.id}.{form}")}
+    if form == "html":
+        headers = {"Content-Security-Policy": SHEET_POLICY}
+    return StreamingResponse(_bytes(pieces), media_type=REPORT_TYPES[form], headers=headers)
+
+
+@router.get("/runs/{run_id}/results.zip", response_class=Response, responses=ONE_ZIP)
+def send_zip(run: GivenRun, parts: GivenParts, language: GivenLanguage) -> StreamingResponse:
+    """Every result that is there, and the report. Made while it is sent, also of a run at work."""
+    headers = {"Content-Disposition": attachment(f"gpen-ui-{run.id}.zip")}
+    pieces = stream_zip(parts.runs.store, run, language)
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+
+
+def _photo_answer(parts: Parts, run: RunRecord, photo: PhotoRecord, language: Language) -> dict[str, Any]:
+    facts = photo_facts(photo, parts.runs.store.ledger.faces(photo.id), language)
+    url = f"{PREFIX}/runs/{run.id}/photos/{photo.number}/result"
+    return {
+        **facts,
+        "source": shown(photo.path),
+        "name": shown(photo.path.name),
+        "result": shown(photo.result) if facts["result"] and photo.result else None,
+        "result_url": url if facts["result"] else None,
+    }
+
+
+def _bytes(pieces: Iterable[str]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece.encode("utf-8", "replace")

@@ -1,0 +1,58 @@
+"""Photos that a browser sent, kept beside the store for as long as their run is: a server's own upload folder is gone
+with the server, and a run must outlive it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from gpen_ui.errors import GpenError, reason_of
+from gpen_ui.jobs.store import RunStore
+from gpen_ui.paths import shown
+
+FOLDER = "uploads"
+
+
+def keep_uploads(store: RunStore, files: Sequence[Path]) -> list[Path]:
+    """Takes uploaded files into the store's folder, in the same order; theirs may go away afterwards.
+
+    Each lies in a folder of its own, so that photos of the same name keep it.
+
+    Raises:
+        GpenError: they cannot be kept; nothing of them is left behind.
+    """
+    folder = store.folder / FOLDER / secrets.token_hex(8)
+    kept = []
+    try:
+        for number, file in enumerate(files, 1):
+            place = folder / str(number)
+            place.mkdir(parents=True)
+            kept.append(_put(file, place / file.name))
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise GpenError("run_upload_unkept", name=shown(file.name), reason=reason_of(error)) from error
+    return kept
+
+
+def is_upload(store: RunStore, path: Path) -> bool:
+    """Whether a photo was uploaded."""
+    return path.is_relative_to(store.folder / FOLDER)
+
+
+def forget_uploads(store: RunStore, photos: Sequence[Path]) -> None:
+    """Deletes the kept copies among these photos; photos of other places are left alone."""
+    uploads = store.folder / FOLDER
+    tokens = {photo.relative_to(uploads).parts[0] for photo in photos if is_upload(store, photo) and photo != uploads}
+    for token in tokens - {".", ".."}:
+        shutil.rmtree(uploads / token, ignore_errors=True)
+
+
+def _put(file: Path, place: Path) -> Path:
+    try:
+        os.link(file, place)  # costs neither time nor room where both lie on one disk
+    except OSError:
+        shutil.copyfile(file, place)
+    return place

@@ -1,0 +1,87 @@
+"""Routes for what belongs to a kept run and comes as a file: reports, the zip of all, small pictures.
+
+They are made while they are sent, which a Gradio component cannot do: it takes only finished files. Whatever guards the
+page guards them, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gpen_ui.errors import GpenError
+from gpen_ui.texts import LANGUAGES, Language, pick_language, say
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gpen_ui.jobs import RunRecord, RunStore
+    from gpen_ui.ui.service import Service
+
+KINDS = {
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "zip": "application/zip",
+}
+# The report shows what is inside it and nothing else: no script, no other place.
+REPORT_MAY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+PICTURE_KEPT_S = 3600  # by the browser; its address changes when the photo is done again
+LARGEST_NUMBER = (1 << 63) - 1  # of a row in SQLite
+
+
+def add_run_routes(app: FastAPI, service: Service) -> None:
+    """`/runs/ID/html` (json, csv, zip) and `/runs/photos/NUMBER/before.jpg` (after, face_before, face_after)."""
+    from starlette.responses import JSONResponse, StreamingResponse
+    from starlette.responses import Response as PlainResponse
+
+    def report(request: Request) -> Response:
+        language, form = _language(request), request.path_params["form"]
+        try:
+            if form not in KINDS:
+                return JSONResponse({"detail": say("page.not_found", language)}, status_code=404)
+            run = service.runs.run(request.path_params["run_id"])
+        except GpenError as error:
+            return JSONResponse({"detail": error.sentence(language)}, status_code=404)
+        headers = {"cache-control": "no-store"}
+        if form == "html":
+            headers["content-security-policy"] = REPORT_MAY
+        else:
+            headers["content-disposition"] = f'attachment; filename="gpen-ui-{run.id}.{form}"'
+        pieces = _pieces(service.runs.store, run, form, language)
+        return StreamingResponse(pieces, media_type=KINDS[form], headers=headers)
+
+    def picture(request: Request) -> Response:
+        number: int = request.path_params["number"]
+        try:
+            pictures = service.runs.store.ledger.thumbnails(number) if number <= LARGEST_NUMBER else {}
+        except GpenError as error:
+            return JSONResponse({"detail": error.sentence(_language(request))}, status_code=404)
+        data = {f"{which}.jpg": picture for which, picture in pictures.items()}.get(request.path_params["file"])
+        if data is None:
+            return JSONResponse({"detail": say("page.not_found", _language(request))}, status_code=404)
+        headers = {"cache-control": f"private, max-age={PICTURE_KEPT_S}"}
+        return PlainResponse(data, media_type="image/jpeg", headers=headers)
+
+    app.add_route("/runs/{run_id}/{form}", report)
+    app.add_route("/runs/photos/{number:int}/{file}", picture)
+
+
+def _pieces(store: RunStore, run: RunRecord, form: str, language: Language) -> Iterator[bytes]:
+    from gpen_ui.jobs import contact_sheet, report_csv, report_json, stream_zip
+
+    if form == "zip":
+        yield from stream_zip(store, run, language)
+        return
+    writers = {"html": contact_sheet, "json": report_json, "csv": report_csv}
+    for piece in writers[form](store, run, language):
+        yield piece.encode("utf-8", "replace")
+
+
+def _language(request: Request) -> Language:
+    """The one that the address names, else the browser's."""
+    asked = request.query_params.get("language")
+    named = next((language for language in LANGUAGES if language == asked), None)
+    return named or pick_language(request.headers.get("accept-language"))
