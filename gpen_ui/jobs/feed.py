@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpen_ui.jobs.outcome import Outcome
 from gpen_ui.jobs.types import PhotoRecord
 from gpen_ui.options import RestoreOptions
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 TICK_S = 0.2
 Take = Callable[[], PhotoRecord | None]
+Finish = Callable[[PhotoRecord, "RestoredPhoto"], Outcome]
 log = logging.getLogger(__name__)
 
 
@@ -43,14 +45,22 @@ class Feed:
     Args:
         take: gives the next photo, None at the end; called in the feed's thread.
         stop: ends the stream after the batch in flight; results that are complete still come.
+        finish: makes the photo's end of what the stream gave; called in the thread that reads `results`.
     """
 
     def __init__(
-        self, restorer: Restorer, options: RestoreOptions, take: Take, stop: threading.Event, crops: Crops | None
+        self,
+        restorer: Restorer,
+        options: RestoreOptions,
+        take: Take,
+        stop: threading.Event,
+        crops: Crops | None,
+        finish: Finish,
     ) -> None:
         self.flight: deque[PhotoRecord] = deque()  # taken, but without a result yet
         self._take = take
         self._stop = stop
+        self._finish = finish
         self._left_behind = threading.Event()
         self._results: queue.Queue[RestoredPhoto | BaseException | None] = queue.Queue(1)
         self._thread = threading.Thread(target=self._run, args=(restorer, options, crops), name="feed", daemon=True)
@@ -60,8 +70,8 @@ class Feed:
         """Whether the stream was left behind and still has not come back."""
         return self._left_behind.is_set() and self._thread.is_alive()
 
-    def results(self, time_limit_s: float) -> Iterator[tuple[PhotoRecord, RestoredPhoto]]:
-        """Photos with their results, in order.
+    def results(self, time_limit_s: float) -> Iterator[tuple[PhotoRecord, Outcome]]:
+        """Photos with what came of them, in order.
 
         Raises:
             FeedBroken: no result came for `time_limit_s`, or the stream raised.
@@ -82,7 +92,10 @@ class Feed:
                 return
             if isinstance(result, BaseException):
                 raise self._broken(result) from result
-            yield self.flight.popleft(), result
+            photo = self.flight[0]
+            outcome = self._finish(photo, result)
+            self.flight.popleft()
+            yield photo, outcome
 
     def _broken(self, cause: BaseException | None) -> FeedBroken:
         self._left_behind.set()
