@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +59,8 @@ class Worker:
         self._heart = threading.Event()
         self._left_behind: list[Feeding] = []
         self._recipe = ""
+        self._cluster: Engine | None = None
+        self._at_the_end = ExitStack()  # what lasts as long as the work
         self.run = store.run(run_id)
         self.stop = threading.Event()
         self.leaving = False
@@ -103,6 +105,8 @@ class Worker:
             log.info("run %s broke off", self.run.id, exc_info=True)  # the user gets one sentence
             why = told(GpenError("run_unexpected", reason=str(error) or type(error).__name__))
         finally:
+            with suppress(Exception):  # a cluster that is gone cannot be left in order
+                self._at_the_end.close()
             self._heart.set()
             heart.join()
             self._close(state, why)
@@ -176,12 +180,25 @@ class Worker:
     @contextmanager
     def _engine(self) -> Iterator[Engine]:
         """What restores the photos, for one turn."""
+        if self.run.settings.engine == "ray":
+            yield self._ray()
+            return
         with self._load(self.run, self.stop) as restorer:
             engine = LocalEngine(restorer, self.run, self._store.folder)
             try:
                 yield engine
             finally:
                 engine.close()
+
+    def _ray(self) -> Engine:
+        """The actors of a cluster; they stay until the work ends."""
+        if self._cluster is None:
+            from gpen_ui.jobs.cluster import ray_engine
+            from gpen_ui.settings import load_settings
+
+            actors = ray_engine(self.run, load_settings(), self._patience, self.stop, self._store.folder)
+            self._cluster = self._at_the_end.enter_context(actors)
+        return self._cluster
 
     def _begin(self, engine: Engine) -> None:
         self._store.own(self.run.id, owner_name(), engine.model_name, engine.model_sha256, engine.device)
