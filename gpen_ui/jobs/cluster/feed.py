@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gpen_ui.jobs.cluster.engine import RayEngine
 
 TICK_S = 0.2
-FILE_BYTES = 1 << 30  # sixteen bits of four channels at the usual limit of pixels are not more
+FILE_BYTES = 1 << 30  # more than three channels of sixteen bits at the usual limit of pixels
 
 
 class RayFeed:
