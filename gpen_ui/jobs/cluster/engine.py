@@ -22,8 +22,8 @@ from gpen_ui.settings import Settings
 TICK_S = 0.2
 PATIENCE_S = 20.0  # without any actor for so long, the run says that it waits for the cluster
 CORES_USUAL = 4  # of an actor without a GPU; more gain little
-FASTER_THAN_THE_STREAM = 8  # photos beyond two batches that keep an actor's stages from waiting for the next photo
-WITHOUT_BATCHES = 6  # the same on a processor, where faces go one by one
+BESIDE_TWO_BATCHES = 8  # photos that are with an actor besides, so that none of its stages waits for the next one
+WITHOUT_BATCHES = 6  # photos with an actor on a processor, where faces go one by one
 
 
 class RayEngine:
@@ -158,7 +158,7 @@ def layout(settings: RunSettings, nodes: list[dict[str, Any]]) -> tuple[int, dic
     alive = [node["Resources"] for node in nodes if node["Alive"]]
     cards = int(sum(node.get("GPU", 0) for node in alive))
     if cards and settings.device != "cpu":
-        cores, count, depth = settings.ray_cores or 1, cards, 2 * settings.batch_size + FASTER_THAN_THE_STREAM
+        cores, count, depth = settings.ray_cores or 1, cards, 2 * settings.batch_size + BESIDE_TWO_BATCHES
     else:
         cards = 0
         largest = max((int(node.get("CPU", 0)) for node in alive), default=0)

@@ -83,8 +83,9 @@ class Seat:
             self.greeting = self._actor.load.remote(self._order)
 
     def _died(self, error: Exception) -> None:
-        """The actor is gone for good."""
+        """The actor is gone for good, or could not even load its model."""
         if self._gave_results:
+            self._ray.kill(self._actor)
             self._start()
             return
         text = " ".join(str(error).split())
