@@ -318,6 +318,8 @@ def test_an_address_where_nobody_is_ends_with_its_sentence_and_the_run_can_go_on
         result = run_command(*batch, "--engine", "ray", "--ray-address", address)
     assert result.exit_code == 1 and f"No Ray cluster answers at {address}" in result.stderr
     assert "Traceback" not in result.stderr
+    client = run_command("batch", "--resume", "--ray-address", "ray://127.0.0.1:10001")
+    assert client.exit_code != 0 and "is not supported" in client.stderr
     assert run_command("batch", "--resume", "--engine", "local").exit_code == 0 and len(lab.files()) == 2
 
 

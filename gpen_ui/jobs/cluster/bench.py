@@ -43,7 +43,8 @@ class BenchOrder:
 
     Attributes:
         number: of the actor, from 1; results name it.
-        crops_folder: of the store, for actors on the node `node_id`; None where it cannot be reached.
+        node_id: of the driver's own node.
+        crops_folder: of the store; actors on that node can reach it.
     """
 
     number: int
@@ -52,7 +53,7 @@ class BenchOrder:
     settings: RunSettings
     max_megapixels: int
     node_id: str
-    crops_folder: Path | None
+    crops_folder: Path
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,10 @@ class Bench:
         self._place = f"{socket.gethostname()} #{order.number}"
         settings = order.settings
         if settings.keep_crops and settings.crops_mb > 0:
-            at_home = order.crops_folder is not None and order.node_id == context.get_node_id()
-            self._crops = UnkeptCrops()
-            if at_home and order.crops_folder is not None:
+            if order.node_id == context.get_node_id():
                 self._crops = KeptCrops(order.crops_folder, restorer.model_sha256, settings.crops_mb)
+            else:
+                self._crops = UnkeptCrops()
         self._order = order
         threading.Thread(target=self._work, args=(restorer, order.options), name="stream", daemon=True).start()
         return Greeting(socket.gethostname(), os.getpid(), restorer.device_report.name)

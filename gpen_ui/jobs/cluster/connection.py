@@ -21,6 +21,7 @@ from gpen_ui.paths import home_folder
 
 REQUIREMENTS = "requirements-ray.txt"
 THIS_MACHINE = "local"  # Ray's own word for a cluster that ends with the process
+CLIENT = "ray://"
 ADDRESS_VARIABLE = "RAY_ADDRESS"  # Ray's own
 REACH_S = 5.0  # until somebody must listen at an address
 SILENT_S = 90.0  # until the connection must stand; a slow machine takes half a minute to start Ray
@@ -50,7 +51,7 @@ def connected(address: str) -> Iterator[Any]:
         address: as `ray.init` takes it; empty for `RAY_ADDRESS` or, without that, a cluster of this machine alone.
 
     Raises:
-        UsageError: Ray is not installed, or the process is connected to another cluster.
+        UsageError: Ray is not installed, the address is of another kind, or the process is connected elsewhere.
         GpenError: the cluster cannot be reached, or runs other versions.
     """
     require_ray()
@@ -149,12 +150,15 @@ _shared = _Shared()
 
 
 def _must_answer(address: str) -> None:
-    """Sees that somebody listens at "host:port" or "ray://host:port"; Ray looks for the others itself.
+    """Sees that somebody listens at "host:port"; Ray looks for "auto" and "local" itself.
 
     Raises:
-        GpenError: nobody does.
+        UsageError: an address of Ray's client, behind which this machine would be no part of the cluster.
+        GpenError: nobody listens.
     """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith(CLIENT):
+        raise UsageError("ray_client", address=address)
+    host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal():
         return
     try:

@@ -42,7 +42,6 @@ class RayEngine:
         parcel = pack(ray, run.settings.model, settings.models_folder)
         self.model_name, self.model_sha256 = parcel.model_name, parcel.model_sha256
         count, resources, depth = layout(run.settings, ray.nodes())
-        is_remote = ray.util.client.ray.is_connected()  # "ray://": this machine is no node, its folders are not theirs
         self.seats = [
             Seat(
                 ray,
@@ -53,7 +52,7 @@ class RayEngine:
                     settings=run.settings,
                     max_megapixels=settings.photo_megapixels,
                     node_id=ray.get_runtime_context().get_node_id(),
-                    crops_folder=None if is_remote else crops_folder,
+                    crops_folder=crops_folder,
                 ),
                 resources,
                 depth,
