@@ -131,6 +131,11 @@ class Bench:
         """Ends the work after the batch in flight; every call under way comes back."""
         self._stop.set()
 
+    def close(self) -> None:
+        """Waits for restored faces that are being put by."""
+        if isinstance(self._crops, KeptCrops):
+            self._crops.close()
+
     # ---- the stream ----
 
     def _work(self, restorer: Restorer, options: RestoreOptions) -> None:

@@ -20,6 +20,7 @@ from gpen_ui.jobs.types import RunRecord, RunSettings, Told
 from gpen_ui.settings import Settings
 
 TICK_S = 0.2
+FAREWELL_S = 5.0  # for actors to put by the last restored faces
 PATIENCE_S = 20.0  # without any actor for so long, the run says that it waits for the cluster
 CORES_USUAL = 4  # of an actor without a GPU; more gain little
 BESIDE_TWO_BATCHES = 8  # photos that are with an actor besides, so that none of its stages waits for the next one
@@ -117,6 +118,10 @@ class RayEngine:
         return bool(ready)
 
     def close(self) -> None:
+        """Ends all actors."""
+        farewells = [farewell for seat in self.seats if (farewell := seat.farewell()) is not None]
+        if farewells:
+            self.ray.wait(farewells, num_returns=len(farewells), timeout=FAREWELL_S)
         for seat in self.seats:
             seat.close()
 

@@ -144,5 +144,9 @@ class Seat:
         if self.ready is not None:
             self._actor.stop.remote()
 
+    def farewell(self) -> Any:
+        """Lets it put its things in order; Ray's reference to the end of that, None when it has nothing."""
+        return self._actor.close.remote() if self.ready is not None else None
+
     def close(self) -> None:
         self._ray.kill(self._actor)
