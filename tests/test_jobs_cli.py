@@ -104,7 +104,7 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(here: Path):
         (["in", "--name", "{title}"], "holds 'title'"),
         (["in", "--strength", "300"], "between 0 and 100"),
         (["in", "--engine", "cloud"], "local, ray"),
-        (["in", "--engine", "ray"], "not available yet"),
+        (["in", "--engine", "ray", "--ray-actors", "0"], "between 1 and"),
         (["empty"], "no photos"),
         (["--resume"], "no run to resume"),
         (["--resume", "20200101"], "no run '20200101'"),

@@ -14,8 +14,8 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
-from gpen_ui.errors import GpenError, PhotoReadError, PhotoTooLargeError
-from gpen_ui.photo import find_photos, photo_from_bytes, photo_from_pixels, read_photo, thumbnail
+from gpen_ui.errors import GpenError, PhotoError, PhotoReadError, PhotoTooLargeError
+from gpen_ui.photo import find_photos, load_file, photo_from_bytes, photo_from_pixels, read_photo, thumbnail
 
 ORIENTATION, MAKE, USER_COMMENT, MAKER_NOTE = 0x0112, 0x010F, 0x9286, 0x927C
 ALL_FORMATS = ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIC"]
@@ -433,3 +433,24 @@ def test_find_photos_says_what_is_wrong_with_the_folder(tmp_path: Path):
         with pytest.raises(PhotoReadError) as error:
             find_photos(folder)
         assert words in sentence(error)
+
+
+def test_a_file_in_memory_gives_the_same_photo_as_the_file(tmp_path: Path):
+    path = tmp_path / "奶奶.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)).save(path, exif=exif)
+    os.utime(path, (1e9, 1e9))
+    from_disk, file = read_photo(path), load_file(path, most_bytes=1 << 20)
+    path.unlink()
+    in_memory = read_photo(file)
+    assert np.array_equal(from_disk.pixels, in_memory.pixels)
+    assert (in_memory.path, in_memory.metadata) == (from_disk.path, from_disk.metadata)
+
+
+def test_a_file_that_cannot_be_loaded_says_why(tmp_path: Path):
+    (tmp_path / "large.jpg").write_bytes(bytes(3 << 20))
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name, reason in (("large.jpg", "has 3 MB"), ("gone.jpg", "does not exist"), ("pipe.jpg", "not a picture")):
+        with pytest.raises(PhotoError, match=reason):
+            load_file(tmp_path / name, most_bytes=2 << 20)

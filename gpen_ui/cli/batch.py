@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # jobs brings numpy and Pillow, which must not slow `--help` 
 
 LISTEN_S = 0.2  # how often events and Ctrl-C are looked at
 ENGINES = ("local", "ray")
+RAY_MOST = 1024  # actors, and cores of each
 
 
 def add_to(program: typer.Typer, language: Language) -> None:
@@ -47,7 +48,10 @@ def add_to(program: typer.Typer, language: Language) -> None:
         stable: Annotated[float | None, typer.Option(metavar="SECONDS", help=text("cli.batch.stable"))] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help=text("cli.batch.dry_run"))] = False,
         again: Annotated[bool, typer.Option("--again", help=text("cli.batch.again"))] = False,
-        engine: Annotated[str, typer.Option(metavar="|".join(ENGINES), help=text("cli.batch.engine"))] = "local",
+        engine: Annotated[str | None, typer.Option(metavar="|".join(ENGINES), help=text("cli.batch.engine"))] = None,
+        ray_address: Annotated[str | None, typer.Option(metavar="ADDRESS", help=text("cli.batch.ray_address"))] = None,
+        ray_actors: Annotated[int | None, typer.Option(metavar="N", help=text("cli.batch.ray_actors"))] = None,
+        ray_cores: Annotated[int | None, typer.Option(metavar="N", help=text("cli.batch.ray_cores"))] = None,
         preset: Annotated[
             str | None, typer.Option(metavar="|".join(preset_names()), help=text("cli.flag.preset"))
         ] = None,
@@ -74,11 +78,12 @@ def add_to(program: typer.Typer, language: Language) -> None:
     ) -> None:
         with spoken_errors(language):
             chosen = load_preset(preset) if preset is not None else None
-            if engine not in ENGINES:
-                raise UsageError("option_choice", name="--engine", value=engine, choices=", ".join(ENGINES))
-            if engine != "local":
-                raise UsageError("run_engine_local", engine=engine)
+            _check_engine(engine, {"--ray-actors": ray_actors, "--ray-cores": ray_cores})
             flags = {
+                "engine": engine,
+                "ray_address": ray_address,
+                "ray_actors": ray_actors,
+                "ray_cores": ray_cores,
                 "model": model,
                 "device": device,
                 "batch_size": batch_size if batch_size is not None or chosen is None else chosen.batch_size,
@@ -120,6 +125,19 @@ class _Asked:
     @property
     def goes_on(self) -> bool:
         return self.resume or self.retry_failed
+
+
+def _check_engine(engine: str | None, numbers: dict[str, int | None]) -> None:
+    """Sees before anything is made that the engine is one, is installed, and is asked for possible numbers."""
+    if engine is not None and engine not in ENGINES:
+        raise UsageError("option_choice", name="--engine", value=engine, choices=", ".join(ENGINES))
+    for name, number in numbers.items():
+        if number is not None and not 1 <= number <= RAY_MOST:
+            raise UsageError("option_range", name=name, value=number, low=1, high=RAY_MOST)
+    if engine == "ray":
+        from gpen_ui.jobs.cluster import require_ray
+
+        require_ray()
 
 
 def _batch(asked: _Asked, view: BatchView, language: Language) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -45,9 +46,16 @@ class BatchView:
 
     def begins(self, run: RunRecord, photos: int, ignored: int) -> None:
         self.remark("cli.batch.begins", run=run.id, photos=photos, ignored=ignored, folder=shown(run.output_folder))
+        self._where_it_works(run)
 
     def goes_on(self, run: RunRecord) -> None:
         self.remark("cli.batch.goes_on", run=run.id, folder=shown(run.output_folder))
+        self._where_it_works(run)
+
+    def _where_it_works(self, run: RunRecord) -> None:
+        if run.settings.engine == "ray":
+            address = run.settings.ray_address or os.environ.get("RAY_ADDRESS") or "local"
+            self.remark("cli.batch.ray", address=address)
 
     def uses(self, restorer: Restorer) -> None:
         facts = restorer.device_report

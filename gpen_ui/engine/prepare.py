@@ -19,13 +19,13 @@ from gpen_ui.engine.results import FaceOutcome, FaceState, Note
 from gpen_ui.errors import GpenError
 from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, scale_of
 from gpen_ui.options import RestoreOptions
-from gpen_ui.photo import Photo, Pixels, to_eight_bits
+from gpen_ui.photo import Photo, PhotoFile, Pixels, to_eight_bits
 
 logger = logging.getLogger(__name__)
 
-Source = str | Path | Photo
+Source = str | Path | PhotoFile | Photo
 Crop = NDArray[np.float32]
-Read = Callable[[Path], Photo]
+Read = Callable[[Path | PhotoFile], Photo]
 
 
 class Crops(Protocol):
@@ -79,11 +79,11 @@ class Job:
 
     @property
     def name(self) -> str:
-        return self.source.name if isinstance(self.source, Photo) else Path(self.source).name
+        return self.source.name if isinstance(self.source, Photo) else _file_of(self.source).name
 
     @property
     def path(self) -> Path | None:
-        return self.source.path if isinstance(self.source, Photo) else Path(self.source)
+        return self.source.path if isinstance(self.source, Photo) else _file_of(self.source)
 
     @property
     def waiting(self) -> list[int]:
@@ -137,7 +137,10 @@ def prepare(
     job = Job(source)
     try:
         start = time.perf_counter()
-        job.original = source if isinstance(source, Photo) else read(Path(source))
+        if isinstance(source, Photo):
+            job.original = source
+        else:
+            job.original = read(source if isinstance(source, PhotoFile) else Path(source))
         job.clock("read", start)
         job.notes += as_notes(job.original.metadata.remarks)
         job.pixels = look.reduce_long_edge(job.original.pixels, options.long_edge)
@@ -158,6 +161,10 @@ def prepare(
     except Exception as error:
         job.error = wrapped(error, job.name)
     return job
+
+
+def _file_of(source: str | Path | PhotoFile) -> Path:
+    return source.path if isinstance(source, PhotoFile) else Path(source)
 
 
 def _recall(job: Job, crops: Crops, crop_px: int) -> None:

@@ -204,7 +204,7 @@ class Restorer:
         """Restores photos; faces of several photos share batches.
 
         Args:
-            sources: paths, or photos in memory; taken one by one as they are needed.
+            sources: paths, files or photos in memory; taken one by one as they are needed.
             stop: when set, no new batch is begun; photos that are complete by then are still given back.
             crops: where restored crops are kept and looked for; None restores every face afresh.
 

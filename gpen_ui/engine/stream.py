@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -18,6 +17,7 @@ from gpen_ui.engine.results import RestoredPhoto
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.faces import Detector
+from gpen_ui.look.threads import one_core_each
 from gpen_ui.options import RestoreOptions
 
 WORKERS_MOST = 8  # threads of a stage; more wait for Python's lock
@@ -59,7 +59,7 @@ def stream(
     """Restores sources one after another; see `Restorer.stream`."""
     workers = workers_beside(parts.runner.device)
     with (
-        _one_thread_each(workers),
+        one_core_each(workers),
         ThreadPoolExecutor(workers, "read") as reader,
         ThreadPoolExecutor(workers, "align") as aligner,
         ThreadPoolExecutor(workers, "finish") as finisher,
@@ -81,20 +81,6 @@ def stream(
             pass  # photos that are complete still leave below; those in the middle are dropped
         while run.finished:
             yield run.take()
-
-
-@contextmanager
-def _one_thread_each(workers: int) -> Iterator[None]:
-    """Keeps OpenCV from taking all cores for each of several pictures that are worked on at the same time."""
-    import cv2
-
-    before = cv2.getNumThreads()
-    if workers > 1:
-        cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class KeptCrops:
     def put(self, crop: Crop, restored: Crop) -> Crop:
         """Keeps a restored crop and gives it back rounded to the 8 bits that are kept: a run that was interrupted
         then ends with the same pixels as one that was not."""
-        eight = np.rint(restored).astype(np.uint8)
+        eight = _eight_bits(restored)
         if self._connection is not None and len(self._pending) < WAITING_MOST:
             key = self._key(crop)
             future = self._packer.submit(self._save, key, eight)
@@ -125,6 +125,21 @@ class KeptCrops:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+
+class UnkeptCrops:
+    """Keeps nothing where there is no disk for it, and rounds all the same: a run's pixels shall not tell where a face
+    was restored."""
+
+    def get(self, crop: Crop) -> Crop | None:
+        return None
+
+    def put(self, crop: Crop, restored: Crop) -> Crop:
+        return _eight_bits(restored).astype(np.float32)
+
+
+def _eight_bits(restored: Crop) -> NDArray[np.uint8]:
+    return np.rint(restored).astype(np.uint8)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -7,9 +7,11 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpen_ui.jobs.outcome import Outcome
 from gpen_ui.jobs.types import PhotoRecord
 from gpen_ui.options import RestoreOptions
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 TICK_S = 0.2
 Take = Callable[[], PhotoRecord | None]
+Finish = Callable[[PhotoRecord, "RestoredPhoto"], Outcome]
 log = logging.getLogger(__name__)
 
 
@@ -37,22 +40,38 @@ class FeedBroken(Exception):  # noqa: N818 - told by `suspects`
         self.cause = cause
 
 
+@dataclass(frozen=True)
+class _Unfinished:
+    """`finish` raised."""
+
+    cause: Exception
+
+
 class Feed:
     """One stream of photos through a restorer.
 
     Args:
         take: gives the next photo, None at the end; called in the feed's thread.
         stop: ends the stream after the batch in flight; results that are complete still come.
+        finish: makes the photo's end of what the stream gave; called in threads of the engine, beside the network.
     """
 
     def __init__(
-        self, restorer: Restorer, options: RestoreOptions, take: Take, stop: threading.Event, crops: Crops | None
+        self,
+        restorer: Restorer,
+        options: RestoreOptions,
+        take: Take,
+        stop: threading.Event,
+        crops: Crops | None,
+        finish: Finish,
     ) -> None:
         self.flight: deque[PhotoRecord] = deque()  # taken, but without a result yet
+        self._taken: dict[str, PhotoRecord] = {}
         self._take = take
         self._stop = stop
+        self._finish = finish
         self._left_behind = threading.Event()
-        self._results: queue.Queue[RestoredPhoto | BaseException | None] = queue.Queue(1)
+        self._results: queue.Queue[Outcome | _Unfinished | BaseException | None] = queue.Queue(1)
         self._thread = threading.Thread(target=self._run, args=(restorer, options, crops), name="feed", daemon=True)
 
     @property
@@ -60,8 +79,8 @@ class Feed:
         """Whether the stream was left behind and still has not come back."""
         return self._left_behind.is_set() and self._thread.is_alive()
 
-    def results(self, time_limit_s: float) -> Iterator[tuple[PhotoRecord, RestoredPhoto]]:
-        """Photos with their results, in order.
+    def results(self, time_limit_s: float) -> Iterator[tuple[PhotoRecord, Outcome]]:
+        """Photos with what came of them, in order.
 
         Raises:
             FeedBroken: no result came for `time_limit_s`, or the stream raised.
@@ -82,6 +101,8 @@ class Feed:
                 return
             if isinstance(result, BaseException):
                 raise self._broken(result) from result
+            if isinstance(result, _Unfinished):
+                raise result.cause
             yield self.flight.popleft(), result
 
     def _broken(self, cause: BaseException | None) -> FeedBroken:
@@ -91,7 +112,7 @@ class Feed:
 
     def _run(self, restorer: Restorer, options: RestoreOptions, crops: Crops | None) -> None:
         try:
-            for result in restorer.restore_many(self._sources(), options, stop=self._stop, crops=crops):
+            for result in restorer.stream(self._sources(), options, stop=self._stop, crops=crops, then=self._end):
                 if not self._give(result):
                     return
         except BaseException as error:  # whatever it is, the worker decides
@@ -101,15 +122,22 @@ class Feed:
             return
         self._give(None)
 
+    def _end(self, restored: RestoredPhoto) -> Outcome | _Unfinished:
+        try:
+            return self._finish(self._taken.pop(str(restored.source)), restored)
+        except Exception as error:  # it is raised where the results are read, and not in the stream
+            return _Unfinished(error)
+
     def _sources(self) -> Iterator[Path]:
         while not self._left_behind.is_set():
             photo = self._take()
             if photo is None:
                 return
             self.flight.append(photo)
+            self._taken[str(photo.path)] = photo
             yield photo.path
 
-    def _give(self, result: RestoredPhoto | BaseException | None) -> bool:
+    def _give(self, result: Outcome | _Unfinished | BaseException | None) -> bool:
         """Hands a result over; False when nobody wants it any more."""
         while not self._left_behind.is_set():
             try:

@@ -72,6 +72,7 @@ def run_facts(run: RunRecord, language: Language) -> dict[str, Any]:
         "inputs": [str(path) for path in run.inputs],
         "output_folder": str(run.output_folder),
         "options": run.options.model_dump(),
+        "engine": run.settings.engine,
         "output_format": run.settings.output_format,
         "model": run.model_name or run.settings.model,
         "model_sha256": run.model_hash or None,

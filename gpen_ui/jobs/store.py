@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +227,7 @@ def _record(row: sqlite3.Row) -> RunRecord:
         inputs=tuple(Path(text) for text in json.loads(row["inputs"])),
         output_folder=Path(os.fsdecode(row["output_folder"])),
         options=RestoreOptions.model_validate_json(row["options"]),
-        settings=RunSettings(**json.loads(row["settings"])),
+        settings=_settings(json.loads(row["settings"])),
         why=unpack(row["why"]),
         wish=row["wish"],
         model_name=row["model_name"],
@@ -241,6 +241,12 @@ def _record(row: sqlite3.Row) -> RunRecord:
         beat_s=row["beat_s"],
         is_interrupted=state in AT_WORK and time.time() - row["beat_s"] > ALIVE_S,
     )
+
+
+def _settings(kept: dict[str, Any]) -> RunSettings:
+    """Settings that a run was kept without have their defaults; ones that another version kept are passed over."""
+    known = {each.name for each in fields(RunSettings)}
+    return RunSettings(**{name: value for name, value in kept.items() if name in known})
 
 
 def _sentence(text: str) -> Told:

@@ -13,6 +13,7 @@ from gpen_ui.texts import Language, say
 RunState = Literal["planned", "queued", "running", "held", "watching", "paused", "done", "cancelled", "broken"]
 PhotoState = Literal["waiting", "working", "writing", "done", "failed", "skipped"]
 Wish = Literal["go", "pause", "cancel"]
+EngineKind = Literal["local", "ray"]
 
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 ENDED: tuple[RunState, ...] = ("done", "cancelled", "broken", "paused")  # nobody works on these
@@ -50,6 +51,10 @@ class RunSettings:
         time_limit_s: a photo that gives no result for so long, alone, has failed.
         reserve_mb: the run holds when less than this would be left on the disk of the results.
         again: also photos that an earlier run has done with the same options into the same folder.
+        engine: where the photos are restored: in this process, or on the actors of a Ray cluster.
+        ray_address: of the cluster, as `ray.init` takes it; empty for RAY_ADDRESS or, without that, this machine.
+        ray_actors: how many; 0 for one per GPU or, without GPUs, as many as there are cores for.
+        ray_cores: processor cores of each actor; 0 for one beside a GPU, four (or all of a smaller node) without.
     """
 
     model: str = "gpen-lite-512"
@@ -69,6 +74,10 @@ class RunSettings:
     time_limit_s: float = 900.0
     reserve_mb: int = 64
     again: bool = False
+    engine: EngineKind = "local"
+    ray_address: str = ""
+    ray_actors: int = 0
+    ray_cores: int = 0
 
 
 @dataclass(frozen=True)

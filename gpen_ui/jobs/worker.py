@@ -6,21 +6,22 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError, PhotoReadError, UsageError
-from gpen_ui.jobs.crops import KeptCrops
-from gpen_ui.jobs.feed import Feed, FeedBroken
+from gpen_ui.jobs.engines import Engine, Feeding, LocalEngine, Order
+from gpen_ui.jobs.feed import FeedBroken
 from gpen_ui.jobs.lease import Lease, owner_name
+from gpen_ui.jobs.outcome import Outcome, failed
 from gpen_ui.jobs.patience import Interrupted, Patience, Stopwatch
 from gpen_ui.jobs.plan import plan_run
 from gpen_ui.jobs.recipe import recipe_of
 from gpen_ui.jobs.review import ALONE_FROM, CRASHES_MOST, recover, review
-from gpen_ui.jobs.settle import facts_of, missing_root, settle
+from gpen_ui.jobs.settle import missing_root, settle
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.told import told
 from gpen_ui.jobs.types import PhotoRecord, RunRecord, RunState, Told
@@ -29,11 +30,9 @@ from gpen_ui.paths import shown
 
 if TYPE_CHECKING:
     from gpen_ui.engine.restorer import Restorer
-    from gpen_ui.engine.results import RestoredPhoto
 
 BEAT_S = 2.0  # between signs of life
 LISTEN_S = 0.3  # how soon a wish of another process is heard
-TURN_S = 60.0  # how long one run keeps the device while others may wait for it
 BREAKS_MOST = 3  # streams that fall over one after another without a photo between them
 
 LoadRestorer = Callable[[RunRecord, threading.Event], "AbstractContextManager[Restorer]"]
@@ -58,8 +57,10 @@ class Worker:
         self._load = load_restorer
         self._lease = Lease(store.folder, run_id)
         self._heart = threading.Event()
-        self._left_behind: list[Feed] = []
+        self._left_behind: list[Feeding] = []
         self._recipe = ""
+        self._cluster: Engine | None = None
+        self._at_the_end = ExitStack()  # what lasts as long as the work
         self.run = store.run(run_id)
         self.stop = threading.Event()
         self.leaving = False
@@ -104,6 +105,8 @@ class Worker:
             log.info("run %s broke off", self.run.id, exc_info=True)  # the user gets one sentence
             why = told(GpenError("run_unexpected", reason=str(error) or type(error).__name__))
         finally:
+            with suppress(Exception):  # a cluster that is gone cannot be left in order
+                self._at_the_end.close()
             self._heart.set()
             heart.join()
             self._close(state, why)
@@ -154,12 +157,12 @@ class Worker:
             if watcher is not None:
                 self._look(watcher)
             if not reviewed or self._store.ledger.counts(self.run.id).left:
-                with self._load(self.run, self.stop) as restorer:
+                with self._engine() as engine:
                     self._check()
                     if not reviewed:
-                        self._begin(restorer)
+                        self._begin(engine)
                         reviewed = True
-                    self._turn(restorer)
+                    self._turn(engine)
             left = self._store.ledger.counts(self.run.id).left
             if watcher is None and not left:
                 return "done"
@@ -174,43 +177,60 @@ class Worker:
         if self.stop.is_set():
             raise Interrupted
 
-    def _begin(self, restorer: Restorer) -> None:
-        device = f"{restorer.device_report.name} ({restorer.device_report.device})"
-        self._store.own(self.run.id, owner_name(), restorer.model_name, restorer.model_sha256, device)
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        """What restores the photos, for one turn."""
+        if self.run.settings.engine == "ray":
+            yield self._ray()
+            return
+        with self._load(self.run, self.stop) as restorer:
+            engine = LocalEngine(restorer, self.run, self._store.folder)
+            try:
+                yield engine
+            finally:
+                engine.close()
+
+    def _ray(self) -> Engine:
+        """The actors of a cluster; they stay until the work ends."""
+        if self._cluster is None:
+            from gpen_ui.jobs.cluster import ray_engine
+            from gpen_ui.settings import load_settings
+
+            actors = ray_engine(self.run, load_settings(), self._patience, self.stop, self._store.folder)
+            self._cluster = self._at_the_end.enter_context(actors)
+        return self._cluster
+
+    def _begin(self, engine: Engine) -> None:
+        self._store.own(self.run.id, owner_name(), engine.model_name, engine.model_sha256, engine.device)
         self.run = self._store.run(self.run.id)
         self._recipe = recipe_of(self.run)
         review(self._store, self.run, self._recipe)
 
-    def _turn(self, restorer: Restorer) -> None:
-        """Works with the restorer until no photo is left, or others may have waited long enough for it."""
+    def _turn(self, engine: Engine) -> None:
+        """Works until no photo is left, or others may have waited long enough for the engine."""
         self._store.set_state(self.run.id, "running")
         self._watch.start()
         self._watch.lap()
-        until = time.monotonic() + TURN_S
-        settings = self.run.settings
-        keeps = settings.keep_crops and settings.crops_mb > 0
-        crops = KeptCrops(self._store.folder, self.run.model_hash, settings.crops_mb) if keeps else None
+        until = time.monotonic() + engine.turn_s
         try:
             recover(self._store, self.run)
-            self._stream(restorer, crops, until)
+            self._stream(engine, until)
             for photo in self._too_often_begun():
                 if self.stop.is_set() or time.monotonic() > until:
                     break
-                self._alone(restorer, photo, crops)
+                self._alone(engine, photo)
         finally:
             self._watch.stop()
-            if crops is not None:
-                crops.close()
 
-    def _stream(self, restorer: Restorer, crops: KeptCrops | None, until: float) -> None:
+    def _stream(self, engine: Engine, until: float) -> None:
         """Photos in company, so that their faces share batches. A stream that breaks is sorted out one by one."""
         breaks = 0
         while not self.stop.is_set() and time.monotonic() < until:
             try:
-                feed = self._feed(restorer, crops, lambda: self._take() if time.monotonic() < until else None)
+                feed = self._feed(engine, lambda: self._take() if time.monotonic() < until else None)
                 some = False
-                for photo, restored in feed.results(self.run.settings.time_limit_s):
-                    self._settle(photo, restored)
+                for photo, outcome in feed.results(self.run.settings.time_limit_s):
+                    self._settle(photo, outcome)
                     some, breaks = True, 0
                 for photo in feed.flight:  # stopped before their turn
                     self._patience.insist(partial(self._store.ledger.give_back, photo.id))
@@ -224,21 +244,23 @@ class Worker:
                 if breaks > BREAKS_MOST and broken.cause is not None:
                     raise GpenError("run_unexpected", reason=str(broken.cause)) from broken
                 for photo in broken.suspects:
-                    self._alone(restorer, photo, crops)
+                    self._alone(engine, photo)
 
-    def _feed(self, restorer: Restorer, crops: KeptCrops | None, take: Callable[[], PhotoRecord | None]) -> Feed:
-        stop = _Either(self.stop)
-        return Feed(restorer, self.run.options, take, stop, crops)
+    def _feed(self, engine: Engine, take: Callable[[], PhotoRecord | None]) -> Feeding:
+        return engine.feed(Order(self.run, self._recipe, take, self._lost, _Either(self.stop)))
 
-    def _alone(self, restorer: Restorer, photo: PhotoRecord, crops: KeptCrops | None) -> None:
+    def _lost(self, photo: PhotoRecord) -> None:
+        self._patience.insist(partial(self._store.ledger.give_back, photo.id, crashed=True))
+
+    def _alone(self, engine: Engine, photo: PhotoRecord) -> None:
         """One photo without company: what goes wrong now is its own."""
         self._patience.insist(partial(self._store.ledger.take_this, photo.id))
         waiting = [_as_it_is(photo)]
-        feed = self._feed(restorer, crops, lambda: waiting.pop() if waiting else None)
+        feed = self._feed(engine, lambda: waiting.pop() if waiting else None)
         limit_s = self.run.settings.time_limit_s
         try:
-            for taken, restored in feed.results(limit_s):
-                self._settle(taken, restored)
+            for taken, outcome in feed.results(limit_s):
+                self._settle(taken, outcome)
             for each in feed.flight:
                 self._patience.insist(partial(self._store.ledger.give_back, each.id))
         except FeedBroken as broken:
@@ -278,19 +300,19 @@ class Worker:
             self._patience.insist(partial(self._store.ledger.skip, self.run.id, photo.id, why))
         return None
 
-    def _settle(self, photo: PhotoRecord, restored: RestoredPhoto) -> None:
+    def _settle(self, photo: PhotoRecord, outcome: Outcome) -> None:
         """Brings one photo to its end. What interrupts it leaves it waiting."""
-        root = missing_root(photo, restored)
+        root = missing_root(photo, outcome)
         try:
             if root is not None:
                 self._patience.hold(Told("runs.held.folder", {"folder": shown(root)}), root.is_dir)
                 self._patience.insist(partial(self._store.ledger.give_back, photo.id))
                 return
-            if isinstance(restored.error, PhotoReadError) and _as_it_is(photo) != photo and photo.attempts < ALONE_FROM:
+            if outcome.is_unreadable and _as_it_is(photo) != photo and photo.attempts < ALONE_FROM:
                 # it changed, or came back with its folder, while it was read
                 self._patience.insist(partial(self._store.ledger.give_back, photo.id, crashed=True))
                 return
-            work = partial(settle, self._store, self.run, photo, restored, self._recipe, self._patience, self._watch)
+            work = partial(settle, self._store, self.run, photo, outcome, self._patience, self._watch)
             self._patience.insist(work)
             self._watch.lap()
         except Interrupted:
@@ -303,10 +325,7 @@ class Worker:
             log.warning("%s", error)
 
     def _fail(self, photo: PhotoRecord, why: GpenError) -> None:
-        facts = facts_of(photo, None, self._recipe)
-        pace_s = self._watch.lap_s
-        self._patience.insist(partial(self._store.ledger.fail, self.run.id, photo.id, told(why), facts, pace_s))
-        self._watch.lap()
+        self._settle(photo, failed(photo, why, self._recipe))
 
     # ---- the watched folder ----
 

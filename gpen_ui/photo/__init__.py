@@ -4,9 +4,9 @@ from gpen_ui.photo.colour import thumbnail
 from gpen_ui.photo.deep import to_eight_bits
 from gpen_ui.photo.encode import Encoded, MetadataWish, WriteFormat, encode_file, encode_photo, written_format
 from gpen_ui.photo.names import PHOTO_SUFFIXES, find_photos, result_names
-from gpen_ui.photo.read import photo_from_bytes, photo_from_pixels, read_photo
+from gpen_ui.photo.read import load_file, photo_from_bytes, photo_from_pixels, read_photo
 from gpen_ui.photo.small import small_jpeg
-from gpen_ui.photo.types import Photo, PhotoMetadata, Pixels, Remark
+from gpen_ui.photo.types import Photo, PhotoFile, PhotoMetadata, Pixels, Remark
 from gpen_ui.photo.write import save_encoded, save_photo, write_named
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Encoded",
     "MetadataWish",
     "Photo",
+    "PhotoFile",
     "PhotoMetadata",
     "Pixels",
     "Remark",
@@ -21,6 +22,7 @@ __all__ = [
     "encode_file",
     "encode_photo",
     "find_photos",
+    "load_file",
     "photo_from_bytes",
     "photo_from_pixels",
     "read_photo",

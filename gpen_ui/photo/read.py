@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -35,7 +37,7 @@ from gpen_ui.photo.kinds import SHOWN_FORMATS, SNIFF_BYTES, can_read, foreign_fo
 from gpen_ui.photo.mend import without_end_marker
 from gpen_ui.photo.png import PngParts, take_apart
 from gpen_ui.photo.tiff import claims_too_much, planes_apart
-from gpen_ui.photo.types import Photo, PhotoMetadata, Remark
+from gpen_ui.photo.types import Photo, PhotoFile, PhotoMetadata, Remark
 
 _TURNS = {  # Exif 2.32, tag Orientation -> what makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -76,7 +78,7 @@ _OPENERS: dict[str, Callable[[IO[bytes], str], ImageFile.ImageFile]] = {
 }
 
 
-def read_photo(path: Path | str, *, max_megapixels: int = 150) -> Photo:
+def read_photo(source: Path | str | PhotoFile, *, max_megapixels: int = 150) -> Photo:
     """Reads the first picture of a file, whatever its name says it is.
 
     Orientation is applied. Sixteen bits of a PNG or TIFF stay sixteen. Transparency becomes `alpha` (None when there is
@@ -84,13 +86,42 @@ def read_photo(path: Path | str, *, max_megapixels: int = 150) -> Photo:
     that, and what else was not taken as it is.
 
     Args:
+        source: a path, or a file that is in memory already; the same photo comes of both.
         max_megapixels: larger pictures are refused from the header, before anything is decoded.
 
     Raises:
         PhotoReadError: missing, a folder, empty, no picture, of an unsupported type, cut off, or not readable.
         PhotoTooLargeError: more pixels than allowed, or than fit into memory.
     """
-    path = Path(path)
+    if isinstance(source, PhotoFile):
+        photo = photo_from_bytes(source.data, source.path.name, max_megapixels=max_megapixels)
+        return replace(photo, path=source.path, metadata=replace(photo.metadata, modified_ns=source.modified_ns))
+    path = Path(source)
+    with _opened(path) as (stream, facts):
+        photo = _read(stream, shown(path.name or path), path, max_megapixels)
+        return replace(photo, metadata=replace(photo.metadata, modified_ns=facts.st_mtime_ns))
+
+
+def load_file(path: Path, *, most_bytes: int) -> PhotoFile:
+    """A photo's file with its bytes as they are; what they hold is seen when they are decoded.
+
+    Raises:
+        PhotoReadError: missing, a folder or device, or not readable; as from `read_photo`.
+        PhotoTooLargeError: more bytes than allowed, or than fit into memory.
+    """
+    with _opened(path) as (stream, facts):
+        if facts.st_size > most_bytes:
+            size_mb, most_mb = facts.st_size >> 20, most_bytes >> 20
+            raise PhotoTooLargeError("photo_too_many_bytes", name=shown(path.name), size=size_mb, most=most_mb)
+        try:
+            return PhotoFile(path, stream.read(), facts.st_mtime_ns)
+        except MemoryError as error:
+            raise PhotoTooLargeError("photo_memory", name=shown(path.name)) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], os.stat_result]]:
+    """A file and its facts; what the disk says against it, in the block too, becomes one of our errors."""
     name = shown(path.name or path)
     try:
         facts = path.stat()
@@ -99,8 +130,7 @@ def read_photo(path: Path | str, *, max_megapixels: int = 150) -> Photo:
         if not stat.S_ISREG(facts.st_mode):  # a pipe or device could block or never end
             raise PhotoReadError("photo_not_image", name=name, known=SHOWN_FORMATS)
         with path.open("rb") as stream:
-            photo = _read(stream, name, path, max_megapixels)
-        return replace(photo, metadata=replace(photo.metadata, modified_ns=facts.st_mtime_ns))
+            yield stream, facts
     except FileNotFoundError as error:
         raise PhotoReadError("photo_missing", name=shown(path)) from error
     except NotADirectoryError as error:

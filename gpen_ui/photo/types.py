@@ -56,6 +56,20 @@ class PhotoMetadata:
     remarks: tuple[Remark, ...] = ()
 
 
+@dataclass(frozen=True)
+class PhotoFile:
+    """A photo's file in memory, read where it lies and perhaps to be decoded elsewhere.
+
+    Attributes:
+        path: where it lay; need not exist where it is decoded.
+        modified_ns: when it was changed last, in nanoseconds since 1970.
+    """
+
+    path: Path
+    data: bytes
+    modified_ns: int | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Photo:
     """A photo, upright.
