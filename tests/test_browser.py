@@ -229,3 +229,52 @@ def test_nothing_is_lost_on_a_phone(browser: Browser, url: str):
     page.wait_for_selector("#single-start")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     context.close()
+
+
+def load_small_model(page: Page, place: Path) -> None:
+    """A network of 64 px, so that measuring is quick."""
+    import torch
+
+    from gpen_ui.network import Gpen, GpenConfig
+
+    path = place / "small.pth"
+    if not path.exists():
+        torch.save(Gpen(GpenConfig(64, 1, 1 / 16)).state_dict(), path)
+    open_tab(page, "model")
+    page.locator("#model-card").get_by_text("a face").wait_for(timeout=RUN_MS)
+    page.fill("#model-path textarea, #model-path input", str(path))
+    page.click("#model-reload")
+    page.locator("#model-card").get_by_text("small.pth").wait_for(timeout=RUN_MS)
+
+
+def test_batch_sizes_are_measured_and_drawn(visit: Page, place: Path):
+    load_small_model(visit, place)
+    visit.get_by_text(say("page.curve.unknown")).wait_for()
+    visit.click("#model-measure")
+    picture = visit.wait_for_selector("#model-curve img", timeout=RUN_MS)
+    assert picture is not None and "faces at once" in (picture.get_attribute("alt") or "")
+    visit.wait_for_function("document.querySelector('#model-curve img').naturalWidth > 300")
+    visit.click("#model-curve summary")
+    rows = visit.locator("#model-curve tbody tr")
+    assert rows.count() >= 2 and "ms" in rows.first.inner_text()
+    visit.wait_for_selector("#model-measure:not([disabled])")
+    assert "does not help on the CPU" not in visit.inner_text("#model-batch-size")
+
+
+def test_prices_are_measured_shown_and_kept(visit: Page, place: Path):
+    load_small_model(visit, place)
+    open_tab(visit, "parameters")
+    visit.get_by_text(say("page.prices.unknown")).wait_for()
+    assert "Measured" not in visit.inner_text("#option-denoise")
+    visit.click("#prices-measure")
+    visit.click("#prices-stop")
+    visit.locator("#prices-progress", has_text=say("error.measure_stopped")).wait_for()
+    visit.wait_for_selector("#prices-measure")
+    visit.click("#prices-measure")
+    visit.locator("#option-denoise", has_text="of a face").wait_for(timeout=RUN_MS)
+    for name in ("strength", "mode", "skin_protection", "detail_enhancement", "sharpen", "contrast", "brightness"):
+        visit.locator(f"#option-{name}", has_text="Measured").wait_for()
+    assert "4x: +" in visit.inner_text("#option-output_scale")
+    visit.reload()  # kept on disk, and shown with the model
+    open_tab(visit, "parameters")
+    visit.locator("#option-denoise", has_text="of a face").wait_for()

@@ -105,11 +105,3 @@ def test_doctor_speaks_to_people():
     result = run("doctor", language="zh")
     assert "处理一张人脸" in result.stdout
     assert __version__ in result.stdout
-
-
-def test_bench_gives_milliseconds_per_face():
-    result = run("bench", "--batch-size", "1", "--json", *CPU)
-    assert result.exit_code == 0
-    (record,) = json_lines(result.stdout)
-    assert record["batch_size"] == 1
-    assert record["ms_per_face"] > 0

@@ -27,6 +27,7 @@ FLOORS = {
     "look": 5,
     "engine": 6,
     "jobs": 7,
+    "measure": 7,
     "api": 8,
     "ui": 8,
     "cli": 8,
@@ -48,6 +49,7 @@ HOMES = {
     "triton": ("engine/kernels.py",),
     "ray": ("jobs/cluster",),
     "retinaface": ("faces",),
+    "matplotlib": ("measure",),
     "PIL": ("photo", "ui"),
     "cv2": ("photo", "faces", "look"),
 }

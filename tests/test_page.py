@@ -30,6 +30,7 @@ from gpen_ui.options import RestoreOptions, load_preset, option_specs, parse_opt
 from gpen_ui.settings import Settings
 from gpen_ui.texts import LANGUAGES, say
 from gpen_ui.ui import build_app, tab_model, tab_parameters, tab_single, views
+from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.folders import uploaded
 from gpen_ui.ui.runs import Outcome
 from gpen_ui.ui.server import check_access, serve
@@ -333,7 +334,7 @@ class TestWords:
     @pytest.mark.parametrize("value", [None, 0, 2.5, 257, "x", True and float("nan")])
     def test_a_batch_size_is_a_whole_number(self, value: Any):
         with pytest.raises(UsageError, match="batch size"):
-            tab_parameters.batch_size_of(value)
+            batch_size_of(value)
 
 
 class TestQueue:
@@ -519,7 +520,7 @@ def test_a_preset_fits_the_controls(name: str):
     preset = load_preset(name)
     values = tab_parameters.control_values(parse_options(preset.options))
     assert tab_parameters.options_from(values) == parse_options(preset.options)
-    assert tab_parameters.batch_size_of(preset.batch_size) == preset.batch_size
+    assert batch_size_of(preset.batch_size) == preset.batch_size
 
 
 def test_a_page_without_a_model_says_why(service: Service):

@@ -1,4 +1,5 @@
-"""Makes `astronaut-old.jpg`, the photo of the first try, and `before-after.png`, what the program makes of it.
+"""Makes `astronaut-old.jpg`, the photo of the first try, `before-after.png`, what the program makes of it, and the
+photo inside the package that `gpen-ui bench` measures with.
 
 The source is `skimage.data.astronaut()`: a NASA photo in the public domain. Run it from the repository's root with
 `python docs/samples/make_samples.py` after a change of the embedded model.
@@ -14,6 +15,8 @@ from PIL import Image, ImageFilter
 
 FOLDER = Path(__file__).resolve().parent
 SAMPLE = FOLDER / "astronaut-old.jpg"
+MEASURED = FOLDER.parent.parent / "gpen_ui" / "measure" / "astronaut.jpg"
+MEASURED_CROP, MEASURED_QUALITY = (0, 0, 512, 384), 95
 CROP = (75, 0, 375, 350)
 SMALL_WH, SIZE_WH = (150, 175), (600, 700)  # what the "old print" really holds, and the size it was scanned at
 BLUR_PX, GRAIN, JPEG_QUALITY = 0.7, 6.0, 40
@@ -27,6 +30,11 @@ def make_sample() -> None:
     grain = np.asarray(Image.fromarray(half).resize(SIZE_WH, Image.Resampling.BICUBIC))
     pixels = np.asarray(scan, np.float32) + grain[..., None]
     Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8)).save(SAMPLE, quality=JPEG_QUALITY)
+
+
+def make_measured() -> None:
+    """The upper part of the photo, four by three."""
+    Image.fromarray(skimage.data.astronaut()).crop(MEASURED_CROP).save(MEASURED, quality=MEASURED_QUALITY)
 
 
 def make_before_after() -> None:
@@ -48,4 +56,5 @@ def make_before_after() -> None:
 
 if __name__ == "__main__":
     make_sample()
+    make_measured()
     make_before_after()

@@ -4,6 +4,7 @@
 
 import platform
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from gpen_ui.texts import Language, say
 if TYPE_CHECKING:
     from gpen_ui.engine.device import DeviceInfo
     from gpen_ui.engine.diagnosis import Diagnosis
+    from gpen_ui.engine.results import Note
 
 Timings = dict[str, float | GpenError]  # device -> seconds of one face, or why there are none
 
@@ -33,12 +35,15 @@ def add_to(program: typer.Typer, language: Language) -> None:
     ) -> None:
         with spoken_errors(language):
             from gpen_ui.engine import probe_devices
-            from gpen_ui.engine.diagnosis import diagnose
+            from gpen_ui.engine.diagnosis import Finding, diagnose
 
             settings = load_settings({"model": model})
             diagnosis = diagnose()  # before anything is loaded, so that the memory in use is other programs'
             devices = probe_devices()
-            timings = {info.device: _time_one_face(settings, info.device) for info in devices if info.trouble is None}
+            tried = {info.device: _time_one_face(settings, info.device) for info in devices if info.trouble is None}
+            timings: Timings = {device: timing for device, (timing, _) in tried.items()}
+            slower = tuple(Finding("hint", note) for _, note in tried.values() if note is not None)
+            diagnosis = replace(diagnosis, findings=diagnosis.findings + slower)
             if as_json:
                 answer_json(_record(settings, diagnosis, devices, timings, language))
             else:
@@ -47,14 +52,16 @@ def add_to(program: typer.Typer, language: Language) -> None:
             raise typer.Exit(int(any(finding.level == "problem" for finding in diagnosis.findings)))
 
 
-def _time_one_face(settings: Settings, device: str) -> float | GpenError:
+def _time_one_face(settings: Settings, device: str) -> "tuple[float | GpenError, Note | None]":
+    """Seconds of one face, or why there are none; and why a card computes it without its own kernels."""
     from gpen_ui.engine import Restorer
 
     try:
         with Restorer.load(settings.model, device=device, models_folder=settings.models_folder) as restorer:
-            return restorer.measure().seconds_per_face or 0.0
+            restorer.warm_up()  # whether the kernels can be compiled shows only now
+            return restorer.measure().seconds_per_face or 0.0, restorer.kernel_trouble
     except GpenError as error:
-        return error
+        return error, None
 
 
 def _lines(

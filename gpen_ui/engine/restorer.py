@@ -61,7 +61,7 @@ class Restorer:
         self.model_name = model_name
         self.model_path = model_path
         self.model_sha256 = model_sha256
-        self.curve = self._curves.load(*self._curve_key())
+        self.curve = self._curves.load(*self.measured_for)
         self.batch_size = batch_size
 
     @classmethod
@@ -153,6 +153,11 @@ class Restorer:
                 runner.tune = self.tune
 
     @property
+    def asked_batch_size(self) -> BatchSize:
+        """What `batch_size` was set to, or what is left of it after an out-of-memory."""
+        return "auto" if self._auto else self.batch_size
+
+    @property
     def kernel_trouble(self) -> Note | None:
         """Why the card's own kernels are not used; None where they are, or where there are none."""
         return self._parts.runner.trouble
@@ -173,12 +178,14 @@ class Restorer:
         self.warm_up()
         runner = self._parts.runner
         self.curve = measure_curve(runner.sample, free_bytes(runner.device))
-        self._curves.save(self.curve, *self._curve_key())
+        self._curves.save(self.curve, *self.measured_for)
         if self._auto:
             self.batch_size = "auto"
         return self.curve
 
-    def _curve_key(self) -> tuple[str, ...]:
+    @property
+    def measured_for(self) -> tuple[str, ...]:
+        """What measured times hold for: device, its memory, model, number type, PyTorch."""
         report = self.device_report
         return (report.name, str(report.memory_bytes), self.model_sha256, report.precision, torch.__version__)
 

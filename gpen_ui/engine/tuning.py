@@ -108,7 +108,12 @@ class Curves:
             log.warning("the measured batch sizes cannot be kept in %s: %s", path, error)
 
     def _path(self, key: tuple[str, ...]) -> Path:
-        return self._folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
+        return self._folder / file_name(key)
+
+
+def file_name(key: tuple[str, ...]) -> str:
+    """A short name for what was measured for this device, model and so on."""
+    return f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
 
 
 def cache_folder() -> Path:

@@ -2,7 +2,7 @@
 
 from gpen_ui.look.channels import is_gray, level_of, luminance
 from gpen_ui.look.denoise import denoise
-from gpen_ui.look.enlarge import enlarge, enlarge_plane, reduce_long_edge
+from gpen_ui.look.enlarge import enlarge, enlarge_plane, reduce_long_edge, resize
 from gpen_ui.look.face import apply_mode, enhance_detail, match_gray
 from gpen_ui.look.noise import estimate_noise
 from gpen_ui.look.sharpen import sharpen
@@ -25,5 +25,6 @@ __all__ = [
     "match_gray",
     "protect_skin",
     "reduce_long_edge",
+    "resize",
     "sharpen",
 ]

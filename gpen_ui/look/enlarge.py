@@ -18,12 +18,12 @@ def enlarge(pixels: Pixels, scale: int) -> Pixels:
     Returns:
         (H * scale, W * scale, 3).
     """
-    return _lanczos(pixels, scale)
+    return _times(pixels, scale)
 
 
 def enlarge_plane(plane: Pixels, scale: int) -> Pixels:
     """Enlarges one plane, for example alpha, (H, W), just as `enlarge` does the photo it belongs to."""
-    return _lanczos(plane, scale)
+    return _times(plane, scale)
 
 
 def reduce_long_edge(pixels: Pixels, long_edge_px: int) -> Pixels:
@@ -44,9 +44,14 @@ def reduce_long_edge(pixels: Pixels, long_edge_px: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA), pixels.dtype)
 
 
-def _lanczos(pixels: Pixels, scale: int) -> Pixels:
-    if scale == 1:
-        return pixels
+def resize(pixels: Pixels, size_wh: tuple[int, int]) -> Pixels:
+    """Enlarges to a given size with Lanczos, for comparing pictures; (H, W, 3) or (H, W). Same object when it fits."""
     height, width = pixels.shape[:2]
-    size_wh = (width * scale, height * scale)
+    if (width, height) == size_wh:
+        return pixels
     return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_LANCZOS4), pixels.dtype)
+
+
+def _times(pixels: Pixels, scale: int) -> Pixels:
+    height, width = pixels.shape[:2]
+    return resize(pixels, (width * scale, height * scale))

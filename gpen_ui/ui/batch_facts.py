@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from gpen_ui.paths import shown
 from gpen_ui.ui import views
+from gpen_ui.ui.batch_size import AUTO
 from gpen_ui.ui.batch_views import inputs_text, is_done, picture, state_text, when
 from gpen_ui.ui.speech import Speech
-from gpen_ui.ui.tab_parameters import AUTO, in_words
+from gpen_ui.ui.tab_parameters import in_words
 
 if TYPE_CHECKING:
     from gpen_ui.jobs import FaceRecord, Ignored, PhotoRecord, RunRecord

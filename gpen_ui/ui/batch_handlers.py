@@ -16,13 +16,14 @@ from gpen_ui.access import input_folder, output_folder
 from gpen_ui.errors import UsageError
 from gpen_ui.photo.kinds import SHOWN_FORMATS
 from gpen_ui.ui.batch_look import BatchLook, Update, Wanted, chosen_row, is_at_work
+from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.folders import uploaded
 from gpen_ui.ui.opener import open_folder
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.session import Looking
 from gpen_ui.ui.speech import Speech
 from gpen_ui.ui.tab_batch import BatchTab
-from gpen_ui.ui.tab_parameters import batch_size_of, options_from
+from gpen_ui.ui.tab_parameters import options_from
 
 if TYPE_CHECKING:
     from gpen_ui.jobs import Plan, RunRecord, Runs, RunSettings

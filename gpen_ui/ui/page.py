@@ -44,6 +44,8 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         tab_single.wire(single, parameters.controls, model.batch_size, model.output_format, single_handlers)
         tab_batch.wire(batch, tabs, parameters.controls, model.batch_size, model.output_format, batch_handlers)
         tab_parameters.wire(parameters, model.batch_size, [single.settings, batch.new.settings], page, speech)
+        price_handlers = tab_parameters.PriceHandlers(parameters, service, speech)
+        tab_parameters.wire_prices(parameters, model.batch_size, model.card, price_handlers)
         tab_model.wire(model, status, model_handlers)
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

@@ -240,6 +240,7 @@ class Service:
         if session is None:
             return
         session.download_stop.set()
+        session.measure_stop.set()
         session.single_stop.set()
         if session.single is not None:
             session.single.finished.wait(LOOK_AGAIN_S)
@@ -254,6 +255,7 @@ class Service:
             run.stop.set()
         for session in sessions:
             session.download_stop.set()
+            session.measure_stop.set()
         return runs
 
     def close(self) -> None:
@@ -264,7 +266,8 @@ class Service:
             run.finished.wait()
         if self._loader.is_alive():  # torch ends the process with an abort when a thread is inside of it
             self._loader.join()
-        if self._restorer is not None:
-            self._restorer.close()
+        with self.turnstile.turn(threading.Event()):  # a measurement that is stopped still ends its photo
+            if self._restorer is not None:
+                self._restorer.close()
         if self._runs is not None:
             self._runs.store.close()

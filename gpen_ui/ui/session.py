@@ -49,6 +49,7 @@ class Session:
         batch: what tab 2 shows.
         results: the outcomes that tab 1 shows, in the order of its gallery.
         download_stop: set to stop a download of models.
+        measure_stop: set to stop a measurement.
     """
 
     folder: Path
@@ -57,3 +58,4 @@ class Session:
     batch: Looking = field(default_factory=Looking)
     results: list[Outcome] = field(default_factory=list)
     download_stop: threading.Event = field(default_factory=threading.Event)
+    measure_stop: threading.Event = field(default_factory=threading.Event)

@@ -14,11 +14,11 @@ from gpen_ui.access import checkpoint_file, named
 from gpen_ui.catalog import ModelSpec, all_models, model_spec, restoration_models
 from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.settings import OutputFormat, Settings
-from gpen_ui.ui import views
+from gpen_ui.ui import measuring, views
+from gpen_ui.ui.batch_size import AUTO, batch_size_of
 from gpen_ui.ui.downloads import Download
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_parameters import AUTO, batch_size_of
 
 if TYPE_CHECKING:
     from gpen_ui.engine import DeviceInfo
@@ -38,6 +38,9 @@ class ModelTab:
     output_format: gr.Radio
     reload: gr.Button
     card: gr.HTML
+    curve: gr.HTML
+    measure: gr.Button
+    measure_progress: gr.HTML
     download_choice: gr.Dropdown
     download: gr.Button
     download_stop: gr.Button
@@ -83,6 +86,9 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
             reload = gr.Button(speech("page.model.reload"), variant="primary", size="lg", elem_id="model-reload")
         with gr.Column(scale=4, min_width=280):
             card = gr.HTML(padding=False, elem_id="model-card")
+            curve = gr.HTML(padding=False, elem_id="model-curve")
+            measure = gr.Button(speech("page.curve.measure"), elem_id="model-measure")
+            measure_progress = gr.HTML(padding=False, elem_id="model-measure-progress")
             download_choice = gr.Dropdown(
                 label=speech("page.model.download_choice"), filterable=False, elem_id="model-download-choice"
             )
@@ -92,8 +98,8 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
     gr.HTML(f"<h3>{speech('page.model.catalogue')}</h3>", padding=False)
     catalogue = gr.HTML(padding=False, elem_id="model-catalogue")
     return ModelTab(
-        device, model, path, batch_size, output_format, reload, card, download_choice, download, download_stop,
-        download_progress, catalogue,
+        device, model, path, batch_size, output_format, reload, card, curve, measure, measure_progress,
+        download_choice, download, download_stop, download_progress, catalogue,
     )  # fmt: skip
 
 
@@ -140,12 +146,13 @@ class ModelHandlers:
         """The state as it is now."""
         service = self.service
         restorer = service.restorer
-        on_cpu = restorer is not None and restorer.device_report.device == "cpu"
-        batch_help = self.speech("page.model.batch_size.cpu" if on_cpu else "page.model.batch_size.help")
+        unmeasured_cpu = restorer is not None and restorer.device_report.device == "cpu" and restorer.curve is None
+        batch_help = self.speech("page.model.batch_size.cpu" if unmeasured_cpu else "page.model.batch_size.help")
         card = views.device_card(restorer, service.load_error, self._licence(), self.speech)
         return {
             self.status: views.status_line(restorer, service.is_loading, self.speech),
             self.tab.card: card,
+            self.tab.curve: views.batch_curve(restorer.curve if restorer else None, self.speech),
             self.tab.device: gr.update(choices=device_choices(service.settings, service.devices, self.speech)),
             self.tab.batch_size: gr.update(info=batch_help),
             **self._catalogue(),
@@ -268,7 +275,17 @@ class ModelHandlers:
 
 def shown_by(tab: ModelTab, status: gr.HTML) -> list[Component]:
     """What `ModelHandlers.show` changes."""
-    return [status, tab.card, tab.device, tab.model, tab.batch_size, tab.catalogue, tab.download_choice, tab.download]
+    return [
+        status,
+        tab.card,
+        tab.curve,
+        tab.device,
+        tab.model,
+        tab.batch_size,
+        tab.catalogue,
+        tab.download_choice,
+        tab.download,
+    ]
 
 
 def wire(tab: ModelTab, status: gr.HTML, handlers: ModelHandlers) -> None:
@@ -282,6 +299,12 @@ def wire(tab: ModelTab, status: gr.HTML, handlers: ModelHandlers) -> None:
         concurrency_id="load",
         concurrency_limit=1,
         **private,
+    )
+    measuring.wire_curve(
+        tab.measure,
+        tab.batch_size,
+        [*shown, tab.measure_progress],
+        measuring.CurveMeasuring(tab.measure_progress, handlers.show, handlers.service, handlers.speech),
     )
     buttons = [tab.download, tab.download_stop]
     download = tab.download.click(handlers.show_stop, outputs=buttons, queue=False, **private).then(

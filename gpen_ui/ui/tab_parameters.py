@@ -1,17 +1,17 @@
-"""Tab 3: every option of the table, three presets, reset."""
+"""Tab 3: every option of the table with its measured price, three presets, reset."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
 
-from gpen_ui.errors import UsageError
+from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.options import (
-    BatchSize,
     OptionSpec,
     RestoreOptions,
     load_preset,
@@ -21,11 +21,17 @@ from gpen_ui.options import (
 )
 from gpen_ui.texts import say
 from gpen_ui.ui import views
-from gpen_ui.ui.speech import Speech
+from gpen_ui.ui.batch_size import batch_size_of
+from gpen_ui.ui.buttons import StartStop
+from gpen_ui.ui.measuring import Measuring, known_prices, measure_option_prices
+from gpen_ui.ui.service import Service
+from gpen_ui.ui.speech import Speech, always_after
+
+if TYPE_CHECKING:
+    from gpen_ui.measure.prices import Price, PriceList
 
 GROUPS = ("face", "photo", "input")
-BATCH_SIZE_MOST = 256  # as in Settings
-AUTO: Literal["auto"] = "auto"
+LEAST_SHOWN_S = 0.0005  # what an option costs below this is noise
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,10 @@ class ParametersTab:
     controls: list[Component]
     presets: dict[str, gr.Button]
     reset: gr.Button
+    prices: gr.HTML
+    measure: gr.Button
+    measure_stop: gr.Button
+    measure_progress: gr.HTML
 
 
 def lay_out(speech: Speech) -> ParametersTab:
@@ -52,7 +62,15 @@ def lay_out(speech: Speech) -> ParametersTab:
                 for spec in option_specs():
                     if spec.acts_on == group:
                         controls[spec.name] = _control(spec, speech)
-    return ParametersTab([controls[spec.name] for spec in option_specs()], presets, reset)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=280):
+            prices = gr.HTML(views.hint(speech("page.prices.unknown")), padding=False, elem_id="prices")
+            progress = gr.HTML(padding=False, elem_id="prices-progress")
+        with gr.Column(scale=1, min_width=200):
+            measure = gr.Button(speech("page.prices.measure"), elem_id="prices-measure")
+            stop = gr.Button(speech("page.stop"), variant="stop", visible=False, elem_id="prices-stop")
+    in_order = [controls[spec.name] for spec in option_specs()]
+    return ParametersTab(in_order, presets, reset, prices, measure, stop, progress)
 
 
 def wire(tab: ParametersTab, batch_size: Component, told: list[gr.HTML], page: gr.Blocks, speech: Speech) -> None:
@@ -91,6 +109,105 @@ def wire(tab: ParametersTab, batch_size: Component, told: list[gr.HTML], page: g
     gr.on([*changes, page.load], speech.guard(tell), inputs=tab.controls, outputs=told, **quick)
 
 
+class PriceHandlers(StartStop):
+    """What the events about prices do."""
+
+    def __init__(self, tab: ParametersTab, service: Service, speech: Speech) -> None:
+        super().__init__(speech)
+        self.tab = tab
+        self.service = service
+
+    def show(self) -> dict[Component, Any]:
+        """Each option with its price on this device with the model in use, where it was measured."""
+        known = known_prices(self.service)
+        update: dict[Component, Any] = {
+            control: gr.update(info=_info(spec, known, self.speech))
+            for spec, control in zip(option_specs(), self.tab.controls, strict=True)
+            if spec.acts_on != "input"
+        }
+        if known is None:
+            said = self.speech("page.prices.unknown")
+        else:
+            said = self.speech("page.prices.known", face=f"{1000 * known.face_seconds:.0f}")
+        return update | {self.tab.prices: views.hint(said)}
+
+    def begin(self, request: gr.Request) -> tuple[Any, Any]:
+        """A fresh wish to stop for the measurement that begins, so that a click on "Stop" counts at once."""
+        self.service.session(request.session_hash).measure_stop = threading.Event()
+        return self.show_stop()
+
+    def stop(self, request: gr.Request) -> Any:
+        self.service.session(request.session_hash).measure_stop.set()
+        return self.show_stopping()
+
+    def measure(self, request: gr.Request, batch_size: Any) -> Iterator[dict[Component, Any]]:
+        """Measures in the queue of all runs; what it found is shown and kept.
+
+        Raises:
+            GpenError: there is no model.
+        """
+        stop = self.service.session(request.session_hash).measure_stop
+        work = Measuring(self.service, batch_size_of(batch_size), stop, measure_option_prices(stop))
+        try:
+            for bar in work.watch(self.speech("page.prices.measuring"), self.speech):
+                yield {self.tab.measure_progress: bar}
+        except Stopped:
+            yield {self.tab.measure_progress: views.hint(self.speech("error.measure_stopped"))}
+            return
+        except GpenError:
+            yield {self.tab.measure_progress: ""}
+            raise
+        finally:  # the page was closed or went away: nobody waits for the rest
+            stop.set()
+        yield {**self.show(), self.tab.measure_progress: ""}
+
+
+def wire_prices(tab: ParametersTab, batch_size: Component, card: gr.HTML, handlers: PriceHandlers) -> None:
+    """Wires the prices.
+
+    Args:
+        card: of tab 4, about the model in use: with another model other prices hold.
+    """
+    guard = handlers.speech.guard
+    private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    priced = [control for spec, control in zip(option_specs(), tab.controls, strict=True) if spec.acts_on != "input"]
+    buttons = [tab.measure, tab.measure_stop]
+    run = tab.measure.click(handlers.begin, outputs=buttons, queue=False, **private).then(
+        guard(handlers.measure),
+        inputs=[batch_size],
+        outputs=[*priced, tab.prices, tab.measure_progress],
+        concurrency_limit=None,  # the service's turnstile counts
+        **private,
+    )
+    always_after(run, handlers.show_start, buttons, queue=False, **private)
+    tab.measure_stop.click(guard(handlers.stop), outputs=[tab.measure_stop], queue=False, **private)
+    card.change(guard(handlers.show), outputs=[*priced, tab.prices], concurrency_limit=None, **private)
+
+
+def _info(spec: OptionSpec, known: PriceList | None, speech: Speech) -> str:
+    """What an option does, and what it costs where that was measured."""
+    said = _help(spec, speech)
+    prices = [price for price in known.prices if price.option == spec.name] if known else []
+    if known is None or not prices:
+        return said
+    join = " " if speech.language == "en" else ""
+    end = "" if said.endswith((".", "。")) else speech("page.prices.end")
+    return f"{said}{end}{join}{speech('page.prices.list', prices=_in_a_row(prices, known, spec, speech))}"
+
+
+def _in_a_row(prices: Sequence[Price], known: PriceList, spec: OptionSpec, speech: Speech) -> str:
+    parts = []
+    for price in prices:
+        value = "" if spec.kind == "bool" else f"{_value_in_words(spec, price.value, speech)}: "
+        if price.seconds < LEAST_SHOWN_S:
+            parts.append(value + speech("page.prices.none"))
+            continue
+        share = 100 * known.share(price)
+        percent = f"{share:.1f}" if share < 10 else f"{share:.0f}"
+        parts.append(value + speech("page.prices.one", ms=f"{1000 * price.seconds:.0f}", share=percent))
+    return "; ".join(parts) if speech.language == "en" else "；".join(parts)
+
+
 def control_values(options: RestoreOptions) -> list[Any]:
     """The options in the order of the controls."""
     return [getattr(options, spec.name) for spec in option_specs()]
@@ -104,23 +221,6 @@ def options_from(values: Sequence[Any]) -> RestoreOptions:
     """
     given = {spec.name: _plain(value, spec) for spec, value in zip(option_specs(), values, strict=True)}
     return parse_options(given)
-
-
-def batch_size_of(value: Any) -> BatchSize:
-    """A batch size from its field: "auto", or a number that may be written as text.
-
-    Raises:
-        UsageError: neither "auto" nor a whole number from 1 to 256.
-    """
-    if value == AUTO:
-        return AUTO
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = 0
-    if str(number) != str(value).strip() or not 1 <= number <= BATCH_SIZE_MOST:
-        raise UsageError("page_batch_size", value="" if value is None else value)
-    return number
 
 
 def in_words(options: RestoreOptions, speech: Speech) -> str:
@@ -155,12 +255,19 @@ def _plain(value: Any, spec: OptionSpec) -> Any:
 def _control(spec: OptionSpec, speech: Speech) -> Component:
     language = speech.language
     common: dict[str, Any] = {"label": spec.title(language), "elem_id": f"option-{spec.name}"}
+    common["info"] = _help(spec, speech)
     if spec.kind == "bool":
-        return gr.Checkbox(value=spec.default, info=spec.help(language), **common)
+        return gr.Checkbox(value=spec.default, **common)
     if spec.kind == "choice":
         choices = [(spec.choice_title(value, language), value) for value in spec.choices]
-        return gr.Radio(choices, value=spec.default, info=spec.help(language), **common)
-    ends = {end: say(f"option.{spec.name}.{end}", language) for end in ("low", "high")}
-    info = speech("page.parameters.ends", help=spec.help(language), **ends)
+        return gr.Radio(choices, value=spec.default, **common)
     step = 1 if spec.kind == "int" else 0.01
-    return gr.Slider(spec.low or 0, spec.high or 0, value=spec.default, step=step, info=info, **common)
+    return gr.Slider(spec.low or 0, spec.high or 0, value=spec.default, step=step, **common)
+
+
+def _help(spec: OptionSpec, speech: Speech) -> str:
+    """What the option does, with both ends of a slider."""
+    if spec.kind in ("bool", "choice"):
+        return spec.help(speech.language)
+    ends = {end: say(f"option.{spec.name}.{end}", speech.language) for end in ("low", "high")}
+    return speech("page.parameters.ends", help=spec.help(speech.language), **ends)

@@ -16,13 +16,14 @@ from gradio.components import Component
 from gpen_ui.errors import UsageError
 from gpen_ui.paths import home_folder
 from gpen_ui.ui import views
+from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.buttons import StartStop
 from gpen_ui.ui.folders import UPLOAD_KINDS, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.session import Session
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_parameters import batch_size_of, options_from
+from gpen_ui.ui.tab_parameters import options_from
 
 TICK_S = 0.4  # how often a page that watches a run is told where it stands
 ZIP_NAME = "gpen-results.zip"

@@ -5,6 +5,7 @@ Everything that comes from a user or a file (names, paths, reasons) is escaped h
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from gpen_ui.ui.speech import Speech
 
 if TYPE_CHECKING:
     from gpen_ui.engine import Restorer
+    from gpen_ui.engine.tuning import Curve
 
 
 def progress(run: Run, speech: Speech) -> str:
@@ -127,8 +129,42 @@ def device_card(restorer: Restorer | None, error: BaseException | None, licence:
         pairs.append((speech("page.model.now.memory"), bytes_text(report.memory_bytes)))
     pairs.append((speech("page.model.now.batch_size"), str(restorer.batch_size)))
     pairs.append((speech("page.model.now.licence"), licence))
-    why = [(speech("page.model.now.why"), report.why.sentence(speech.language))] if report.why else []
+    told = [note for note in (report.why, restorer.kernel_trouble) if note is not None]
+    why = [(speech("page.model.now.why"), note.sentence(speech.language)) for note in told]
     return f'<div class="card">{title}{definitions(pairs, why)}</div>'
+
+
+def batch_curve(curve: Curve | None, speech: Speech) -> str:
+    """The measured batch sizes as a picture, and the same numbers as a table for those who do not see it."""
+    title = f"<h3>{escape(speech('page.curve.title'))}</h3>"
+    if curve is None:
+        return f'<div class="card curve">{title}{hint(speech("page.curve.unknown"))}</div>'
+    from gpen_ui.measure.plot import curve_svg
+
+    picture = base64.b64encode(curve_svg(curve, speech.language).encode()).decode()
+    quickest = min(curve.samples, key=lambda sample: sample.seconds_per_face)
+    values = {"knee": curve.knee, "first": curve.samples[0].faces, "last": curve.samples[-1].faces}
+    described = speech("page.curve.alt", **values, ms=_ms(quickest.seconds_per_face), fastest=quickest.faces)
+    rows = [
+        ("", [str(sample.faces), f"{_ms(sample.seconds_per_face)} ms", _mib(sample.memory_bytes)])
+        for sample in curve.samples
+    ]
+    if curve.out_of_memory_at is not None:
+        rows.append(("", [str(curve.out_of_memory_at), speech("measure.no_room"), ""]))
+    columns = [speech(f"measure.column.{name}") for name in ("batch", "per_face", "memory")]
+    return (
+        f'<div class="card curve">{title}<img src="data:image/svg+xml;base64,{picture}" alt="{escape(described)}">'
+        f"{hint(speech('page.curve.knee', knee=curve.knee))}"
+        f"<details><summary>{escape(speech('page.curve.table'))}</summary>{_table(columns, rows)}</details></div>"
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.1f}" if seconds < 0.1 else f"{1000 * seconds:.0f}"
+
+
+def _mib(size_bytes: int | None) -> str:
+    return "–" if size_bytes is None else f"{size_bytes / 2**20:.0f} MiB"
 
 
 def catalogue(specs: Iterable[tuple[ModelSpec, str]], speech: Speech) -> str:

@@ -1,0 +1,28 @@
+"""The batch size as the page's field gives it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from gpen_ui.errors import UsageError
+from gpen_ui.options import BatchSize
+
+BATCH_SIZE_MOST = 256  # as in Settings
+AUTO: Literal["auto"] = "auto"
+
+
+def batch_size_of(value: Any) -> BatchSize:
+    """A batch size from its field: "auto", or a number that may be written as text.
+
+    Raises:
+        UsageError: neither "auto" nor a whole number from 1 to 256.
+    """
+    if value == AUTO:
+        return AUTO
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = 0
+    if str(number) != str(value).strip() or not 1 <= number <= BATCH_SIZE_MOST:
+        raise UsageError("page_batch_size", value="" if value is None else value)
+    return number
