@@ -17,6 +17,7 @@ from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, free_bytes, memory_bytes, trial
 from gpen_ui.engine.finish import Masker
 from gpen_ui.engine.loading import load_runner
+from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
 from gpen_ui.engine.prepare import Crops, Source
 from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
 from gpen_ui.engine.stream import Parts, stream
@@ -88,6 +89,7 @@ class Restorer:
             UnknownModelError, CheckpointError: the model.
             DeviceError: a device that was named cannot be used.
         """
+        keep_freed_memory()
         folder = models_folder or home_folder() / "models"
         path, spec = find_checkpoint(model, folder)
         torch_device, why = choose_device(device)
@@ -244,6 +246,7 @@ class Restorer:
     def close(self) -> None:
         """Gives the device's memory back; the restorer cannot be used after."""
         self._parts.runner.close()
+        give_back_freed_memory()
 
     def __enter__(self) -> Restorer:
         return self

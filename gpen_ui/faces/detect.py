@@ -49,24 +49,29 @@ class RetinaFaceDetector:
 
     def detect(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
         long_side = max(pixels.shape[:2])
-        sides = [min(LONG_SIDE_PX, long_side)]
-        if sides[0] > CLOSE_UP_SIDE_PX:
-            sides.append(CLOSE_UP_SIDE_PX)
-        found: list[Face] = []
-        for side in sides:
-            found += self._detect_at(pixels, side / long_side, threshold)
+        whole = _reduced(pixels, LONG_SIDE_PX)
+        found = self._detect_at(whole, min(1.0, LONG_SIDE_PX / long_side), threshold)
+        if long_side > CLOSE_UP_SIDE_PX:  # from the reduced one: a large photo is read through once
+            found += self._detect_at(_reduced(whole, CLOSE_UP_SIDE_PX), CLOSE_UP_SIDE_PX / long_side, threshold)
         return merge(found)
 
     def _detect_at(self, pixels: NDArray[np.uint8], scale: float, threshold: float) -> list[Face]:
-        import cv2
-
-        if scale < 1:
-            height, width = pixels.shape[:2]
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        """Faces of an already reduced picture, in the photo's coordinates; `scale` is reduced by photo."""
         image = (pixels[:, :, ::-1].astype(np.float32) - self._mean_bgr).transpose(2, 0, 1)[None]
         boxes, scores, points = self._run(np.ascontiguousarray(image))
         return decode(boxes, scores, points, (pixels.shape[1], pixels.shape[0]), threshold, scale)
+
+
+def _reduced(pixels: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
+    """The picture with at most this long side."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    scale = long_side / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def small_detector(threads: int | None = None) -> Detector:
