@@ -71,7 +71,6 @@ def test_the_ladder_goes_down_step_by_step_and_loses_nothing(
     asked: list[tuple[int, torch.dtype]] = []
     place = narrow_place(room, asked)
     monkeypatch.setattr(runner, "place", place)
-    monkeypatch.setattr(runner, "synchronize", lambda device: None)
     faces = FaceRunner(place(network, "xpu:0", torch.float32), "xpu:0", 8, reload=lambda: network)
     monkeypatch.setattr(torch.Tensor, "to", _stays(torch.Tensor.to))
     expected = FaceRunner(PlainNetwork(placement.FastGpen(network)), "cpu", 1).run(crops(8))

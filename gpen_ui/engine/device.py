@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gpen_ui.engine.results import Note
 from gpen_ui.errors import DeviceError
@@ -149,16 +148,6 @@ def free_bytes(device: str) -> int | None:
     if device.startswith("cuda"):
         return int(torch.cuda.mem_get_info(device)[0])
     return available_bytes() if device == "cpu" else None
-
-
-def synchronize(device: str) -> None:
-    """Waits until the device has done what it was given, so that a clock read next tells the truth."""
-    import torch
-
-    kind = device.partition(":")[0]
-    backend: Any = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.mps}.get(kind)
-    if backend is not None:
-        backend.synchronize()
 
 
 def _listed(kind: str) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gpen_ui.engine.device import device_name, synchronize
+from gpen_ui.engine.device import device_name
 from gpen_ui.engine.memory import PeakMemory, available_bytes
 from gpen_ui.engine.placement import Network, next_step, place
 from gpen_ui.engine.results import Note
@@ -205,10 +205,9 @@ class FaceRunner:
 
     def _forward(self, crops: Sequence[Crop]) -> list[Crop | GpenError]:
         self._check_room(len(crops))
-        pictures = self._pictures(self._network, crops)
+        pictures, finite = self._pictures(self._network, crops)
         return [
-            picture if np.isfinite(picture).all() else self._redo(crop)
-            for crop, picture in zip(crops, pictures, strict=True)
+            picture if whole else self._redo(crop) for crop, picture, whole in zip(crops, pictures, finite, strict=True)
         ]
 
     def _redo(self, crop: Crop) -> Crop | GpenError:
@@ -216,27 +215,27 @@ class FaceRunner:
         if self._network.dtype != torch.float32 and self._reload is not None:
             if self._exact is None:
                 self._exact = self._reload().eval().to(self.device)
-            picture: Crop = self._pictures(self._exact, [crop])[0]
-            if np.isfinite(picture).all():
+            pictures, finite = self._pictures(self._exact, [crop])
+            if finite[0]:
                 self.notes.append(Note("redone_exactly", {"device": self.device}))
+                picture: Crop = pictures[0]
                 return picture
         return FaceRestoreError("face_not_finite", device=self.device)
 
-    def _pictures(self, network: Network | Gpen, crops: Sequence[Crop]) -> NDArray[np.float32]:
-        """(N, S, S, 3) float32 RGB 0..255; what is not a number stays so."""
+    def _pictures(self, network: Network | Gpen, crops: Sequence[Crop]) -> tuple[NDArray[np.float32], list[bool]]:
+        """(N, S, S, 3) float32 RGB 0..255, and for each picture whether it holds nothing but numbers."""
         with torch.inference_mode(), self._on_device():
             faces = torch.from_numpy(np.stack(crops, out=self._staging("in", len(crops))))
             batch = faces.to(self.device, non_blocking=True).permute(0, 3, 1, 2)  # already channels last
-            out = (network(batch / 127.5 - 1).float() + 1) * 127.5
-            out = torch.where(out.isfinite(), out.clamp(0, 255), torch.nan)  # an infinity is no white
-            pictures = out.permute(0, 2, 3, 1).contiguous()
+            out = network(batch / 127.5 - 1).float()
+            finite = out.flatten(1).isfinite().all(dim=1)
+            pictures = ((out + 1) * 127.5).clamp(0, 255).permute(0, 2, 3, 1).contiguous()
             if self.device.startswith("cuda"):
                 staged = torch.from_numpy(self._staging("out", len(crops)))
                 staged.copy_(pictures, non_blocking=True)
-                synchronize(self.device)
-                return staged.numpy().copy()
-        synchronize(self.device)
-        return np.asarray(pictures.cpu().numpy(), np.float32)
+                whole: list[bool] = finite.tolist()  # waits for the card; the copy before it is done then, too
+                return staged.numpy().copy(), whole
+            return np.asarray(pictures.cpu().numpy(), np.float32), finite.tolist()
 
     def _staging(self, name: str, faces: int) -> NDArray[np.float32]:
         """Memory of the host that a card reads and writes without a detour (page-locked), kept between batches."""

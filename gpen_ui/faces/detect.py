@@ -45,7 +45,7 @@ class RetinaFaceDetector:
     ) -> None:
         self.name = name
         self._run = run
-        self._mean_bgr = np.array(mean_bgr, np.float32)
+        self._mean_bgr = mean_bgr
 
     def detect(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
         long_side = max(pixels.shape[:2])
@@ -57,8 +57,10 @@ class RetinaFaceDetector:
 
     def _detect_at(self, pixels: NDArray[np.uint8], scale: float, threshold: float) -> list[Face]:
         """Faces of an already reduced picture, in the photo's coordinates; `scale` is reduced by photo."""
-        image = (pixels[:, :, ::-1].astype(np.float32) - self._mean_bgr).transpose(2, 0, 1)[None]
-        boxes, scores, points = self._run(np.ascontiguousarray(image))
+        import cv2
+
+        image = np.asarray(cv2.dnn.blobFromImage(pixels, 1.0, mean=self._mean_bgr, swapRB=True), np.float32)
+        boxes, scores, points = self._run(image)
         return decode(boxes, scores, points, (pixels.shape[1], pixels.shape[0]), threshold, scale)
 
 
