@@ -222,7 +222,7 @@ def test_kept_faces_stay_below_their_limit_and_a_broken_cache_costs_nothing_else
     noise = np.random.default_rng(0).integers(0, 255, (4, 256, 256, 3)).astype(np.float32)
     crops = KeptCrops(tmp_path, "model", limit_mb=1)
     for number in range(12):
-        crops.put(noise[number % 4] + number, noise[number % 4])
+        crops.put(noise[number % 4] + number, noise[number % 4], deep=False)
         crops.get(noise[number % 4] + number)  # waits for it
     assert crops._bytes <= 1 << 20
     assert crops.get(noise[3] + 11) is not None and crops.get(noise[0]) is None
@@ -233,6 +233,20 @@ def test_kept_faces_stay_below_their_limit_and_a_broken_cache_costs_nothing_else
     run = lab.plan()
     lab.do(run)
     assert lab.runs.progress(run).done == 2
+
+
+@pytest.mark.parametrize(("deep", "step"), [(False, 1.0), (True, 1 / 257)])
+def test_a_kept_face_comes_back_in_the_depth_of_its_photo(tmp_path: Path, deep: bool, step: float):
+    from gpen_ui.jobs.crops import KeptCrops
+
+    crop = np.full((64, 64, 3), 7, np.float32)
+    restored = np.random.default_rng(0).uniform(0, 255, (64, 64, 3)).astype(np.float32)
+    crops = KeptCrops(tmp_path, "model", limit_mb=1)
+    given = crops.put(crop, restored, deep=deep)
+    kept = crops.get(crop)
+    crops.close()
+    assert kept is not None and np.array_equal(given, kept)
+    assert np.abs(kept - restored).max() <= step / 2 + 1e-3
 
 
 # ---- one photo's failure is its own ----

@@ -35,8 +35,12 @@ class Crops(Protocol):
         """What the network made of exactly this crop before, or None."""
         ...
 
-    def put(self, crop: Crop, restored: Crop) -> Crop:
-        """Keeps a crop that the network has just restored, and gives back what `get` will give for it."""
+    def put(self, crop: Crop, restored: Crop, *, deep: bool) -> Crop:
+        """Keeps a crop that the network has just restored, and gives back what `get` will give for it.
+
+        Args:
+            deep: it belongs to a photo of 16 bits.
+        """
         ...
 
 
@@ -89,6 +93,11 @@ class Job:
     def waiting(self) -> list[int]:
         """Faces that the network has not seen yet."""
         return [place for place in self.transforms if place not in self.restored]
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the photo has 16 bits."""
+        return self.pixels is not None and self.pixels.dtype == np.uint16
 
     @property
     def held_bytes(self) -> int:

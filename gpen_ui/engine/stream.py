@@ -161,7 +161,7 @@ class _Run(Generic[T]):
         for (job, place), crop, result in zip(chosen, cut, results, strict=True):
             job.restored[place] = result
             if self._crops is not None and not isinstance(result, GpenError):
-                job.keeping[place] = self._pools.finisher.submit(self._crops.put, crop, result)
+                job.keeping[place] = self._pools.finisher.submit(self._crops.put, crop, result, deep=job.is_deep)
             job.seconds["network"] = job.seconds.get("network", 0.0) + share
         for job in {id(job): job for job, _ in chosen}.values():
             job.notes += runner.notes[noted:]

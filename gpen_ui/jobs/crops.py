@@ -20,12 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui.errors import GpenError
-from gpen_ui.photo import encode_photo, photo_from_bytes, photo_from_pixels
+from gpen_ui.photo import Pixels, encode_photo, photo_from_bytes, photo_from_pixels
 
 FILE_NAME = "crops.sqlite"
 ROOM_AFTER_CLEANING = 0.9  # share of the limit that is left full when it is reached
 WAITING_MOST = 8  # faces that wait to be compressed; more are not kept
 BUSY_S = 5.0
+
+DEEP_PER_LEVEL = 257  # 65535 / 255
 
 Crop = NDArray[np.float32]
 log = logging.getLogger(__name__)
@@ -67,16 +69,16 @@ class KeptCrops:
         self.recalled += 1
         return picture
 
-    def put(self, crop: Crop, restored: Crop) -> Crop:
-        """Keeps a restored crop and gives it back rounded to the 8 bits that are kept: a run that was interrupted
-        then ends with the same pixels as one that was not."""
-        eight = _eight_bits(restored)
+    def put(self, crop: Crop, restored: Crop, *, deep: bool) -> Crop:
+        """Keeps a restored crop and gives it back rounded to the bits that are kept, 16 for a deep photo and else 8: a
+        run that was interrupted then ends with the same pixels as one that was not."""
+        rounded = _rounded(restored, deep)
         if self._connection is not None and len(self._pending) < WAITING_MOST:
             key = self._key(crop)
-            future = self._packer.submit(self._save, key, eight)
+            future = self._packer.submit(self._save, key, rounded)
             self._pending[key] = future
             future.add_done_callback(lambda _: self._pending.pop(key, None))
-        return eight.astype(np.float32)
+        return _levels(rounded)
 
     def _key(self, crop: Crop) -> bytes:
         return hashlib.blake2b(np.ascontiguousarray(crop).tobytes(), key=self._model[:64], digest_size=20).digest()
@@ -90,12 +92,12 @@ class KeptCrops:
                 if row is None:
                     return None
                 self._connection.execute("UPDATE crops SET used_s = ? WHERE key = ?", (time.time(), key))
-            return photo_from_bytes(row[0]).pixels.astype(np.float32)
+            return _levels(photo_from_bytes(row[0]).pixels)
         except (sqlite3.Error, GpenError) as error:
             self._give_up(error)
             return None
 
-    def _save(self, key: bytes, picture: NDArray[np.uint8]) -> None:
+    def _save(self, key: bytes, picture: Pixels) -> None:
         try:
             data, _ = encode_photo(photo_from_pixels(picture), "png")
             with self._lock:
@@ -134,12 +136,17 @@ class UnkeptCrops:
     def get(self, crop: Crop) -> Crop | None:
         return None
 
-    def put(self, crop: Crop, restored: Crop) -> Crop:
-        return _eight_bits(restored).astype(np.float32)
+    def put(self, crop: Crop, restored: Crop, *, deep: bool) -> Crop:
+        return _levels(_rounded(restored, deep))
 
 
-def _eight_bits(restored: Crop) -> NDArray[np.uint8]:
-    return np.rint(restored).astype(np.uint8)
+def _rounded(restored: Crop, deep: bool) -> Pixels:
+    """Levels 0..255 as the numbers that a file holds."""
+    return np.rint(restored * DEEP_PER_LEVEL).astype(np.uint16) if deep else np.rint(restored).astype(np.uint8)
+
+
+def _levels(rounded: Pixels) -> Crop:
+    return rounded.astype(np.float32) / np.float32(DEEP_PER_LEVEL if rounded.dtype == np.uint16 else 1)
 
 
 def _open(path: Path) -> sqlite3.Connection:

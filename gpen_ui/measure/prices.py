@@ -150,7 +150,7 @@ class _Kept:
     def get(self, crop: Crop) -> Crop | None:
         return self._restored.get(crop.tobytes())
 
-    def put(self, crop: Crop, restored: Crop) -> Crop:
+    def put(self, crop: Crop, restored: Crop, *, deep: bool) -> Crop:
         self._restored[crop.tobytes()] = restored
         return restored
 
