@@ -72,7 +72,7 @@ def test_two_hundred_submissions_at_once_are_taken_or_told_that_the_queue_is_ful
     refused = [answer for answer in answers if answer.status_code != 201]
     assert len(answers) == 200 and len(set(taken)) == len(taken) >= LIMIT - 1 and refused
     for answer in refused:
-        assert (answer.status_code, answer.json()["error"]["key"]) == (429, "api_queue_full")
+        assert (answer.status_code, answer.json()["error"]["key"]) == (429, "api_queue_full"), answer.text
         assert int(answer.headers["retry-after"]) > 0
     with server.client() as client:
         assert client.get("/health").json()["queue"]["taken"] <= LIMIT
