@@ -641,3 +641,11 @@ def test_planned_is_always_done_and_failed_and_skipped_and_left(operations: list
             counts = ledger.counts(run)
             assert counts.planned == expected == counts.done + counts.failed + counts.skipped + counts.left
         store.close()
+
+
+def test_runs_made_in_the_same_moment_never_share_an_id(lab: Lab, monkeypatch: pytest.MonkeyPatch):
+    draw_many(lab.photos, 1)
+    drawn = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr("gpen_ui.jobs.store.secrets.token_hex", lambda size: next(drawn))
+    monkeypatch.setattr("gpen_ui.jobs.store.time.strftime", lambda form: "20260101-000000")
+    assert [lab.plan(), lab.plan()] == ["20260101-000000-aaaa", "20260101-000000-bbbb"]

@@ -51,8 +51,8 @@ class RunStore:
 
     def add(self, plan: Plan) -> str:
         """Keeps a plan as a new run in the state "planned" and returns its id."""
-        run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         with self.database.writing() as connection:
+            run_id = _free_id(connection)
             connection.execute(
                 "INSERT INTO runs (id, created_s, state, wish, inputs, output_folder, options, options_hash, settings) "
                 "VALUES (?, ?, 'planned', 'go', ?, ?, ?, ?, ?)",
@@ -258,3 +258,11 @@ def _sentence(text: str) -> Told:
 def _plain(why: Told | None) -> dict[str, Any] | None:
     packed = pack(why)
     return json.loads(packed) if packed else None
+
+
+def _free_id(connection: sqlite3.Connection) -> str:
+    """An id that no run has: short, for people type it, so of many runs made in one second two may draw the same."""
+    while True:
+        run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run_id,)).fetchone() is None:
+            return run_id
