@@ -70,7 +70,7 @@ def test_the_ladder_goes_down_step_by_step_and_loses_nothing(
 ) -> None:
     asked: list[tuple[int, torch.dtype]] = []
     place = narrow_place(room, asked)
-    monkeypatch.setattr(runner, "place", place)
+    monkeypatch.setattr(placement, "place", place)
     faces = FaceRunner(place(network, "xpu:0", torch.float32), "xpu:0", 8, reload=lambda: network)
     monkeypatch.setattr(torch.Tensor, "to", _stays(torch.Tensor.to))
     expected = FaceRunner(PlainNetwork(placement.FastGpen(network)), "cpu", 1).run(crops(8))
@@ -104,10 +104,28 @@ def test_a_model_that_does_not_fit_the_card_is_loaded_on_the_processor(
         return placement.PlainNetwork(placement.FastGpen(network, dtype))
 
     monkeypatch.setattr(loading, "place", place)
+    monkeypatch.setattr(placement, "place", place)
     monkeypatch.setattr(loading, "choose_dtype", lambda device: torch.float32)
     loaded = load_runner(lambda: network, "xpu:0")
     assert loaded.device == "cpu" and [note.key for note in loaded.notes] == ["moved_to_cpu"]
     assert all(isinstance(result, np.ndarray) for result in loaded.run(crops(2)))
+
+
+def test_a_card_on_which_no_lower_step_fits_hands_over_to_the_processor(
+    network: Gpen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def place(network: Gpen, device: str, dtype: torch.dtype) -> placement.Network:
+        if device != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return placement.PlainNetwork(placement.FastGpen(network, dtype))
+
+    monkeypatch.setattr(placement, "place", place)
+    full = Narrow(placement.FastGpen(network))
+    full.room, full.asked = 0, []
+    faces = FaceRunner(full, "xpu:0", 2, reload=lambda: network)
+    monkeypatch.setattr(torch.Tensor, "to", _stays(torch.Tensor.to))
+    assert all(isinstance(result, np.ndarray) for result in faces.run(crops(3)))
+    assert faces.device == "cpu" and [note.key for note in faces.notes] == ["batch_halved", "moved_to_cpu"]
 
 
 def test_a_processor_is_never_given_a_batch_that_the_machine_has_no_memory_for(

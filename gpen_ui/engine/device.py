@@ -92,13 +92,15 @@ def trial(device: str) -> Note | None:
         )
     if kind != "cpu" and device not in _listed(kind):
         return Note("no_such_device", {"device": device, "known": ", ".join([*_listed(kind), "cpu"])})
+    from gpen_ui.engine.memory import is_out_of_memory
+
     picture = torch.linspace(-1, 1, 3 * TRIAL_SIDE**2).view(1, 3, TRIAL_SIDE, TRIAL_SIDE)
     weight = torch.linspace(-1, 1, 8 * 3 * 9).view(8, 3, 3, 3)
     expected = torch.nn.functional.conv2d(picture, weight)
     try:
         got = torch.nn.functional.conv2d(picture.to(device), weight.to(device)).cpu()
     except (RuntimeError, AssertionError) as error:
-        if "out of memory" in str(error).lower():
+        if is_out_of_memory(error):
             return _full(device)
         return Note("device_fails", {"device": device, "reason": str(error).strip().splitlines()[0]})
     if float((got - expected).norm() / expected.norm()) > TRIAL_TOLERANCE:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gpen_ui.engine.placement import next_step, place
+from gpen_ui.engine.memory import is_out_of_memory
+from gpen_ui.engine.placement import place, place_lower
 from gpen_ui.engine.precision import choose_dtype
 from gpen_ui.engine.results import Note
-from gpen_ui.engine.runner import FaceRunner, is_out_of_memory
+from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import OutOfMemoryError
 from gpen_ui.network import Gpen
 
@@ -21,19 +22,16 @@ def load_runner(reload: Callable[[], Gpen], device: str) -> FaceRunner:
     Raises:
         OutOfMemoryError: it fits nowhere.
     """
-    network = reload()
-    asked, dtype = device, choose_dtype(device)
-    while True:
-        try:
-            runner = FaceRunner(place(network, device, dtype), device, 1, reload)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            step = next_step(device, dtype)
-            if step is None:
-                raise OutOfMemoryError("face_memory", size=network.config.size, device=device) from error
-            device, dtype = step
-        else:
-            if device != asked:
-                runner.notes.append(Note("moved_to_cpu", {"before": asked, "device": device}))
-            return runner
+    network, dtype = reload(), choose_dtype(device)
+    try:
+        return FaceRunner(place(network, device, dtype), device, 1, reload)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        lower = place_lower(reload, device, dtype)
+        if lower is None:
+            raise OutOfMemoryError("face_memory", size=network.config.size, device=device) from error
+    runner = FaceRunner(*lower, 1, reload)
+    if runner.device != device:
+        runner.notes.append(Note("moved_to_cpu", {"before": device, "device": runner.device}))
+    return runner

@@ -11,6 +11,8 @@ from types import TracebackType
 import torch
 
 KEPT_BYTES = 1 << 30
+# Messages of allocators that raise a plain RuntimeError: torch's CPU allocator, MPS, older CUDA builds.
+OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8  # malloc.h
 
 
@@ -72,6 +74,13 @@ def _lookup(path: Path, name: str) -> int | None:
     except OSError:
         return None
     return next((int(row.split()[1]) * 1024 for row in rows if row.startswith(f"{name}:")), None)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short, in any of the ways in which torch says so."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(word in str(error).lower() for word in OUT_OF_MEMORY_WORDS)
 
 
 def keep_freed_memory() -> None:

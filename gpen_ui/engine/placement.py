@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from gpen_ui.engine.fast import FastGpen
+from gpen_ui.engine.memory import is_out_of_memory
 from gpen_ui.engine.precision import choose_dtype
 from gpen_ui.network import Gpen, GpenConfig
 
@@ -59,6 +61,24 @@ def place(network: Gpen, device: str, dtype: torch.dtype) -> Network:
         else:
             return GraphedNetwork(FusedGpen(network, dtype).to(device).eval(), device)
     return PlainNetwork(FastGpen(network, dtype, adds=device != "cpu").to(device).eval())
+
+
+def place_lower(reload: Callable[[], Gpen], device: str, dtype: torch.dtype) -> tuple[Network, str] | None:
+    """The network at the first lower step on which its parameters fit, with that device; None where there is none.
+
+    Args:
+        reload: gives the network in float32 on the processor.
+        device, dtype: where memory was short.
+    """
+    step = next_step(device, dtype)
+    while step is not None:
+        try:
+            return place(reload(), *step), step[0]
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        step = next_step(*step)
+    return None
 
 
 def next_step(device: str, dtype: torch.dtype) -> tuple[str, torch.dtype] | None:

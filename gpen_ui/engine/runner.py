@@ -12,16 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from gpen_ui.engine.device import device_name
-from gpen_ui.engine.memory import PeakMemory, available_bytes
-from gpen_ui.engine.placement import Network, next_step, place
+from gpen_ui.engine.memory import PeakMemory, available_bytes, is_out_of_memory
+from gpen_ui.engine.placement import Network, place_lower
 from gpen_ui.engine.results import Note
 from gpen_ui.engine.tuning import Sample
 from gpen_ui.errors import FaceRestoreError, GpenError, OutOfMemoryError, Stopped
 from gpen_ui.network import Gpen
 
 Crop = NDArray[np.float32]
-# Messages of allocators that raise a plain RuntimeError: torch's CPU allocator, MPS, older CUDA builds.
-OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 COMPILE_FROM_FACES = 8  # a few portraits are done before kernels are compiled
 TUNE_FROM_FACES = 32  # whoever restores so many gains from a measured batch size
 TOP_LEVELS = 4  # what a face needs on a processor at most, in activations of the network's largest level; measured
@@ -165,19 +163,13 @@ class FaceRunner:
 
     def _step_down(self) -> bool:
         """Puts the network where it needs less of the memory that is short; False when there is no such place."""
-        step = next_step(self.device, self._network.dtype)
-        if step is None or self._reload is None:
+        lower = place_lower(self._reload, self.device, self._network.dtype) if self._reload is not None else None
+        if lower is None:
             return False
         before = self.device
         self.close()
-        try:
-            device, dtype = step
-            self._network = place(self._reload(), device, dtype)
-            self._go_to(device)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return False
+        self._network, device = lower
+        self._go_to(device)
         self.batch_size = 1
         if before == self.device:
             self.notes.append(Note("precision_lowered", {"device": self.device, "precision": self.precision}))
@@ -268,10 +260,3 @@ class FaceRunner:
         self._network.close()
         self._exact = None
         self._free()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was short, in any of the ways in which torch says so."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(word in str(error).lower() for word in OUT_OF_MEMORY_WORDS)
