@@ -25,11 +25,11 @@ if "gpen_ui.engine" not in sys.modules:  # the engine's own door imports the rea
     package.__path__ = [str(HERE / "gpen_ui" / "engine")]
     sys.modules["gpen_ui.engine"] = package
 
+from benchmarks.networks import SIZES, published_config  # noqa: E402
 from gpen_ui.engine.fast import FastGpen  # noqa: E402
 from gpen_ui.engine.fused import FusedGpen  # noqa: E402
-from gpen_ui.network import Gpen, GpenConfig  # noqa: E402
+from gpen_ui.network import Gpen  # noqa: E402
 
-CONFIGS = {256: (1, 0.5), 512: (2, 1.0), 1024: (2, 1.0), 2048: (2, 1.0)}
 ROUNDS, REPEATS = 7, 10
 
 
@@ -103,7 +103,7 @@ def profile(form: FastGpen, x: Tensor) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, choices=CONFIGS, default=512)
+    parser.add_argument("--size", type=int, choices=SIZES, default=512)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8, 16])
     parser.add_argument("--forms", nargs="+", default=["fast", "fused", "fused graph"])
     parser.add_argument("--profile", type=int, default=0, help="batch size whose kernels are listed")
@@ -115,7 +115,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark = not wishes.no_search
     torch.backends.cudnn.allow_tf32 = False  # what the short types are compared with is exact
     torch.manual_seed(0)
-    network = Gpen(GpenConfig(wishes.size, *CONFIGS[wishes.size])).eval()
+    network = Gpen(published_config(wishes.size)).eval()
     for name, parameter in network.named_parameters():  # so that every part of the network counts
         if name.endswith("noise.weight"):
             parameter.data.fill_(0.5)

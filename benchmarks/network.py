@@ -23,15 +23,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.networks import SIZES, published_config
 from gpen_ui.engine.device import device_name
 from gpen_ui.engine.fast import FastGpen
 from gpen_ui.engine.memory import keep_freed_memory
-from gpen_ui.network import Gpen, GpenConfig
+from gpen_ui.network import Gpen
 from tests import recipe
 from tests.reference import Reference
-
-CONFIGS = {256: (1, 0.5), 512: (2, 1.0), 1024: (2, 1.0), 2048: (2, 1.0)}
-
 
 PUBLISHED = "published, as it comes"
 FORMS = (PUBLISHED, "published, freed memory kept", "Gpen", "fast form, float32", "fast form, bfloat16")
@@ -46,7 +44,7 @@ def worker(pipe: Connection, size: int, threads: int, keeps: bool) -> None:
     torch.set_num_threads(threads)
     if keeps:
         keep_freed_memory()
-    config = GpenConfig(size, *CONFIGS[size])
+    config = published_config(size)
     network = recipe.fill(Gpen(config))
     forms: dict[str, Callable[[Tensor], Tensor]] = {}
     for name in FORMS:
@@ -66,7 +64,7 @@ def worker(pipe: Connection, size: int, threads: int, keeps: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, choices=CONFIGS, default=512)
+    parser.add_argument("--size", type=int, choices=SIZES, default=512)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     wishes = parser.parse_args()

@@ -18,13 +18,13 @@ import time
 import cv2
 import torch
 
-from benchmarks.tables import CONFIGS
+from benchmarks.networks import SIZES, published_config
 from gpen_ui.engine.device import device_name
 from gpen_ui.engine.fast import FastGpen
 from gpen_ui.engine.restorer import Restorer
 from gpen_ui.measure.prices import PriceList, measure_prices
 from gpen_ui.measure.report import price_table
-from gpen_ui.network import Gpen, GpenConfig
+from gpen_ui.network import Gpen
 
 FACE_BOUND, PHOTO_BOUND = 0.15, 0.60
 
@@ -41,12 +41,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--size", type=int, choices=CONFIGS, default=512)
+    parser.add_argument("--size", type=int, choices=SIZES, default=512)
     wishes = parser.parse_args()
     torch.set_num_threads(wishes.threads)
     cv2.setNumThreads(wishes.threads)
     torch.manual_seed(0)
-    network = FastGpen(Gpen(GpenConfig(wishes.size, *CONFIGS[wishes.size])).eval()).eval()
+    network = FastGpen(Gpen(published_config(wishes.size)).eval()).eval()
     face_seconds(network, wishes.size)
     faces, lists = [], []
     with Restorer.load(device="cpu") as restorer:

@@ -17,14 +17,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
+from benchmarks.networks import random_checkpoint
 from gpen_ui.engine import Restorer
 from gpen_ui.engine.bottleneck import bottleneck
 from gpen_ui.engine.output import Output, made, save_made
 from gpen_ui.engine.stream import workers_beside
-from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.options import RestoreOptions
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "docs" / "samples" / "astronaut-old.jpg"
@@ -53,14 +52,6 @@ def draw(folder: Path, count: int, size_wh: tuple[int, int], faces: int) -> list
             photo.save(path, quality=92)
         paths.append(path)
     return paths
-
-
-def random_checkpoint(folder: Path, size: int) -> Path:
-    """GPEN-BFR of this size with random weights."""
-    torch.manual_seed(0)
-    path = folder / f"random-{size}.pth"
-    torch.save(Gpen(GpenConfig(size, 1, 0.5) if size == 256 else GpenConfig(size, 2)).state_dict(), path)
-    return path
 
 
 def main() -> None:

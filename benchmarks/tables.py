@@ -19,25 +19,15 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.networks import SIZES, random_checkpoint
 from gpen_ui.engine.restorer import Restorer
 from gpen_ui.measure.report import batch_table, curve_table
 from gpen_ui.measure.tables import BATCH_SIZES, measure_batches
-from gpen_ui.network import Gpen, GpenConfig
-
-CONFIGS = {256: (1, 0.5), 512: (2, 1.0), 1024: (2, 1.0), 2048: (2, 1.0)}  # channel multiplier, narrowing
-
-
-def random_checkpoint(size: int, folder: Path) -> Path:
-    """A file of this size, the same at each call."""
-    torch.manual_seed(0)
-    path = folder / f"random-{size}.pth"
-    torch.save(Gpen(GpenConfig(size, *CONFIGS[size])).state_dict(), path)
-    return path
 
 
 def measure(size: int, wishes: argparse.Namespace, folder: Path) -> dict[str, object]:
     """Prints the tables of one size and gives them as a record."""
-    with Restorer.load(random_checkpoint(size, folder), device=wishes.device) as restorer:
+    with Restorer.load(random_checkpoint(folder, size), device=wishes.device) as restorer:
         restorer.warm_up()
         report, trouble = restorer.device_report, restorer.kernel_trouble
         print(f"\n{size} px on {report.name} ({report.device}), {report.precision}, torch {torch.__version__}\n")
@@ -59,7 +49,7 @@ def measure(size: int, wishes: argparse.Namespace, folder: Path) -> dict[str, ob
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", choices=CONFIGS, default=list(CONFIGS))
+    parser.add_argument("--sizes", type=int, nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batches", type=int, nargs="+", default=list(BATCH_SIZES))
     parser.add_argument("--rounds", type=int, default=3)

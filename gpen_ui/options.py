@@ -21,6 +21,7 @@ ActsOn = Literal["face", "photo", "input"]
 Mode = Literal["natural", "strong", "detail"]
 OutputScale = Literal[1, 2, 4]
 LongEdge = Literal[0, 2560, 1920, 1280]
+CARD_BATCH = 4  # of a card whose best one is not measured yet
 BatchSize = int | Literal["auto"]  # faces that go through the network together; "auto" is measured on the device
 
 

@@ -19,6 +19,12 @@ def configs_folder() -> Path:
     return home_folder() / "configs"
 
 
+def findable(model: str | Path) -> str:
+    """A model's name, or its file's path as it is found from any folder: a run may be resumed from another one."""
+    path = Path(model).expanduser()
+    return os.fspath(path.absolute()) if path.is_file() else os.fspath(model)
+
+
 def shown(path: Path | str) -> str:
     """A path as it can be printed: bytes of a name that are no text become question marks."""
     return os.fspath(path).encode("utf-8", "replace").decode("utf-8")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gpen_ui.jobs import Runs, RunSettings, RunStore, plan_run
-from gpen_ui.jobs.cluster.engine import CARD_BATCH, layout
+from gpen_ui.jobs.cluster.engine import layout
 from gpen_ui.jobs.cluster.parcel import program
+from gpen_ui.options import CARD_BATCH
 from tests.commands import run
 from tests.jobs_lab import draw_many, save_tiny_network
 

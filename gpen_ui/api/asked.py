@@ -16,7 +16,7 @@ from fastapi import Request
 
 from gpen_ui.api.parts import Chosen
 from gpen_ui.errors import OptionError, UsageError
-from gpen_ui.jobs import RunSettings
+from gpen_ui.jobs import RunSettings, run_settings_of
 from gpen_ui.jobs.names import LONGEST
 from gpen_ui.options import Preset, RestoreOptions, load_preset, parse_options, preset_names
 from gpen_ui.settings import Settings, with_changes
@@ -87,12 +87,7 @@ class Asked:
             SettingsError: a value outside its range.
         """
         wanted = self.changed(settings.model_copy(update={"batch_size": chosen.batch_size}))
-        return RunSettings(
-            model=chosen.model,
-            device=chosen.device,
-            **{name: getattr(wanted, name) for name in (*OF_SETTINGS, "batch_size")},
-            **self.run,
-        )
+        return run_settings_of(wanted, model=chosen.model, device=chosen.device, **self.run)
 
     def changed_run(self, before: RunSettings, settings: Settings) -> RunSettings:
         """The settings of a run that goes on, with what was asked for."""

@@ -94,7 +94,7 @@ def _refuse_failure(result: RestoredPhoto) -> None:
     """An unrestored copy is not passed off as a result."""
     if result.error is not None:
         raise result.error
-    if any(face.state == "failed" for face in result.faces) and not result.restored_count:
+    if result.lost_all_faces:
         raise FaceRestoreError("run_no_face_restored")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -13,12 +12,11 @@ from gpen_ui.api.names import attachment
 from gpen_ui.api.now import ANY_PICTURE, picture_type
 from gpen_ui.api.parts import NUMBER_MOST, PREFIX, GivenLanguage, GivenParts, GivenPhoto, GivenRun, Parts
 from gpen_ui.errors import UsageError
-from gpen_ui.jobs import PhotoRecord, RunRecord, contact_sheet, photo_facts, report_csv, report_json, stream_zip
+from gpen_ui.jobs import REPORT_TYPES, PhotoRecord, RunRecord, photo_facts, report_file, stream_zip
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language
 
 PhotoState = Literal["waiting", "working", "writing", "done", "failed", "skipped"]
-REPORT_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
 ONE_FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {kind.partition(";")[0]: {} for kind in REPORT_TYPES.values()}}
 }
@@ -68,12 +66,11 @@ def send_report(
     run: GivenRun, form: Literal["json", "csv", "html"], parts: GivenParts, language: GivenLanguage
 ) -> StreamingResponse:
     """The report of a run in one of three forms."""
-    writers = {"json": report_json, "csv": report_csv, "html": contact_sheet}
-    pieces = writers[form](parts.runs.store, run, language)
+    pieces = report_file(parts.runs.store, run, form, language)
     headers = {"Content-Disposition": attachment(f"gpen-ui-{run.id}.{form}")}
     if form == "html":
         headers = {"Content-Security-Policy": SHEET_POLICY}
-    return StreamingResponse(_bytes(pieces), media_type=REPORT_TYPES[form], headers=headers)
+    return StreamingResponse(pieces, media_type=REPORT_TYPES[form], headers=headers)
 
 
 @router.get("/runs/{run_id}/results.zip", response_class=Response, responses=ONE_ZIP)
@@ -94,8 +91,3 @@ def _photo_answer(parts: Parts, run: RunRecord, photo: PhotoRecord, language: La
         "result": shown(photo.result) if facts["result"] and photo.result else None,
         "result_url": url if facts["result"] else None,
     }
-
-
-def _bytes(pieces: Iterable[str]) -> Iterator[bytes]:
-    for piece in pieces:
-        yield piece.encode("utf-8", "replace")

@@ -19,6 +19,7 @@ from gpen_ui.api.receive import MB, Limits, Received, receive
 from gpen_ui.errors import UsageError, reason_of
 from gpen_ui.jobs import RunRecord, plan_run, run_facts
 from gpen_ui.jobs.room import has_room
+from gpen_ui.jobs.uploads import new_upload, upload_folders
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language
 
@@ -149,7 +150,8 @@ def sweep_uploads(parts: Parts) -> None:
     """Removes uploads that no run knows. For a server that starts."""
     if not parts.uploads_folder.is_dir():
         return
-    known = {folder for run in parts.runs.runs(limit=1 << 30) for folder in _upload_folders(parts, run)}
+    store = parts.runs.store
+    known = {folder for run in parts.runs.runs(limit=1 << 30) for folder in upload_folders(store, run.inputs)}
     for folder in parts.uploads_folder.iterdir():
         if folder not in known and folder.stat().st_mtime < time.time() - UPLOADS_KEPT_S:
             shutil.rmtree(folder, ignore_errors=True)
@@ -160,7 +162,7 @@ def _new_folder(parts: Parts, announced: str) -> Path:
     parts.uploads_folder.mkdir(parents=True, exist_ok=True)
     if not has_room(parts.uploads_folder, int(announced) if announced.isdecimal() else 0, RESERVE_MB):
         raise UsageError("api_no_room")
-    folder = parts.uploads_folder / secrets.token_hex(8)
+    folder = new_upload(parts.runs.store)
     folder.mkdir()
     return folder
 
@@ -209,9 +211,3 @@ def _refuse_store(parts: Parts, folder: Path) -> None:
 def _created(parts: Parts, run: RunRecord, language: Language, response: Response) -> dict[str, Any]:
     response.headers["Location"] = f"{PREFIX}/runs/{run.id}"
     return run_answer(parts, run, language)
-
-
-def _upload_folders(parts: Parts, run: RunRecord) -> set[Path]:
-    uploads = parts.uploads_folder
-    inside = [path.relative_to(uploads).parts for path in run.inputs if path.is_relative_to(uploads)]
-    return {uploads / names[0] for names in inside if names}

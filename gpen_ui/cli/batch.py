@@ -20,6 +20,7 @@ from gpen_ui.cli.speech import spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
 from gpen_ui.errors import UsageError
 from gpen_ui.options import Preset, RestoreOptions, load_preset, preset_names
+from gpen_ui.paths import findable
 from gpen_ui.settings import Settings, load_settings
 from gpen_ui.texts import Language, say
 
@@ -248,19 +249,10 @@ def _settings(asked: _Asked) -> Settings:
 
 
 def _run_settings(asked: _Asked, settings: Settings) -> "RunSettings":
-    from gpen_ui.jobs import RunSettings
+    from gpen_ui.jobs import run_settings_of
 
-    usual = RunSettings(
-        model=_findable(settings.model),
-        device=settings.device,
-        batch_size=settings.batch_size,
-        output_format=settings.output_format,
-        suffix=settings.suffix,
-        metadata=settings.metadata,
-        ai_note=settings.ai_note,
-        keep_time=settings.keep_time,
-    )
-    return replace(usual, **{name: value for name, value in _given(asked).items() if name not in Settings.model_fields})
+    given = {name: value for name, value in _given(asked).items() if name not in Settings.model_fields}
+    return run_settings_of(settings, model=findable(settings.model), **given)
 
 
 def _changed_settings(asked: _Asked, run: "RunRecord") -> "RunSettings":
@@ -282,14 +274,8 @@ def _changed_options(asked: _Asked, run: "RunRecord") -> RestoreOptions | None:
 def _given(asked: _Asked) -> dict[str, Any]:
     given = {name: value for name, value in asked.flags.items() if value is not None}
     if "model" in given:
-        given["model"] = _findable(given["model"])
+        given["model"] = findable(given["model"])
     return given
-
-
-def _findable(model: str) -> str:
-    """A model as it is found from any folder, also when the run is resumed from another one."""
-    path = Path(model).expanduser()
-    return str(path.absolute()) if path.is_file() else model
 
 
 class _Engine:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from gpen_ui.engine.stream import workers_beside
 
+ONE_AT_A_TIME = ("network", "write")  # the device is one, and whoever takes the results writes them
 READING, FINISHING = ("read", "detect"), ("paste", "look", "encode")
 
 
@@ -13,7 +14,8 @@ def bottleneck(seconds: Mapping[str, float], device: str) -> str:
     """The stage that bounds the pace of a stream of many photos.
 
     Args:
-        seconds: of all photos together, per stage as in `RestoredPhoto.seconds`, with "encode" where it was timed.
+        seconds: of all photos together, per stage as in `RestoredPhoto.seconds`, with "encode"
+            and "write" where they were timed.
         device: of the network, torch's name.
 
     Returns:
@@ -24,10 +26,10 @@ def bottleneck(seconds: Mapping[str, float], device: str) -> str:
         "reading": READING,
         "finishing": FINISHING,
     }
-    side_by_side = {"network": 1}  # the device is one
 
     def busy(name: str) -> float:
-        return sum(seconds.get(stage, 0.0) for stage in groups[name]) / side_by_side.get(name, workers)
+        side_by_side = 1 if name in ONE_AT_A_TIME else workers
+        return sum(seconds.get(stage, 0.0) for stage in groups[name]) / side_by_side
 
     slowest = max(groups, key=busy)
     return max(groups[slowest], key=lambda stage: seconds.get(stage, 0.0))

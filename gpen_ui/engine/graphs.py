@@ -43,10 +43,6 @@ class GraphedNetwork:
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor] | None] = {}
         self._pool = torch.cuda.graph_pool_handle()
 
-    @property
-    def is_compiled(self) -> bool:
-        return self._compiled
-
     def compile(self) -> None:
         """Compiles the kernels, or reads them from Triton's cache on disk, and proves them on this very card.
 

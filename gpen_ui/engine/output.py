@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from gpen_ui.engine.results import Note, RestoredPhoto
 from gpen_ui.errors import GpenError
 from gpen_ui.photo import Encoded, MetadataWish, Remark, WriteFormat, encode_file, save_encoded
-from gpen_ui.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,23 @@ class Saved:
     notes: tuple[Note, ...]
 
 
-def output_of(settings: Settings) -> Output:
-    """How this installation writes."""
+class OutputSettings(Protocol):
+    """What `output_of` reads: the settings of an installation, or of a run."""
+
+    @property
+    def output_format(self) -> WriteFormat: ...
+    @property
+    def suffix(self) -> str: ...
+    @property
+    def metadata(self) -> MetadataWish: ...
+    @property
+    def ai_note(self) -> bool: ...
+    @property
+    def keep_time(self) -> bool: ...
+
+
+def output_of(settings: OutputSettings) -> Output:
+    """How this installation, or this run, writes."""
     return Output(settings.output_format, settings.suffix, settings.metadata, settings.ai_note, settings.keep_time)
 
 

@@ -23,7 +23,7 @@ from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
 from gpen_ui.engine.stream import Parts, stream
 from gpen_ui.engine.tuning import Curve, Curves, measure_curve
 from gpen_ui.faces import Detector, large_detector, parsed_mask, shape_mask, small_detector
-from gpen_ui.options import BatchSize, RestoreOptions
+from gpen_ui.options import CARD_BATCH, BatchSize, RestoreOptions
 from gpen_ui.paths import home_folder
 from gpen_ui.photo import read_photo
 from gpen_ui.weights import find_checkpoint, load_network, read_state
@@ -31,8 +31,6 @@ from gpen_ui.weights.files import sha256_of
 
 DEFAULT_OPTIONS = RestoreOptions()
 T = TypeVar("T")
-UNMEASURED_BATCH = {"cpu": 1}  # a processor gains nothing from a batch and pays memory for it
-CARD_BATCH = 4
 
 
 class Restorer:
@@ -149,10 +147,11 @@ class Restorer:
             runner.batch_size = asked
         elif self.curve is not None:
             runner.batch_size = self.curve.knee
+        elif runner.device == "cpu":
+            runner.batch_size = 1  # a processor gains little from a batch and pays memory for it
         else:
-            runner.batch_size = UNMEASURED_BATCH.get(runner.device, CARD_BATCH)
-            if runner.device != "cpu":
-                runner.tune = self.tune
+            runner.batch_size = CARD_BATCH
+            runner.tune = self.tune
 
     @property
     def asked_batch_size(self) -> BatchSize:

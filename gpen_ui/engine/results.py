@@ -91,6 +91,11 @@ class RestoredPhoto:
         return sum(face.state == "restored" for face in self.faces)
 
     @property
+    def lost_all_faces(self) -> bool:
+        """Whether faces failed and none was restored: such a copy must not be passed off as a result."""
+        return not self.restored_count and any(face.state == "failed" for face in self.faces)
+
+    @property
     def total_seconds(self) -> float:
         return sum(self.seconds.values())
 

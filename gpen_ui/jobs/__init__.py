@@ -1,6 +1,6 @@
 """Runs that survive: kept on disk, worked on by one process at a time, seen by all."""
 
-from gpen_ui.jobs.archive import stream_zip
+from gpen_ui.jobs.archive import REPORT_TYPES, report_file, stream_zip
 from gpen_ui.jobs.plan import plan_run
 from gpen_ui.jobs.report import photo_facts, report_csv, report_json, run_facts
 from gpen_ui.jobs.service import Runs
@@ -19,6 +19,7 @@ from gpen_ui.jobs.types import (
     RunRecord,
     RunSettings,
     Told,
+    run_settings_of,
 )
 from gpen_ui.jobs.uploads import forget_uploads, is_upload, keep_uploads
 from gpen_ui.jobs.worker import LoadRestorer
@@ -26,6 +27,7 @@ from gpen_ui.jobs.worker import LoadRestorer
 __all__ = [
     "AT_WORK",
     "ENDED",
+    "REPORT_TYPES",
     "Event",
     "FaceRecord",
     "Ignored",
@@ -46,7 +48,9 @@ __all__ = [
     "photo_facts",
     "plan_run",
     "report_csv",
+    "report_file",
     "report_json",
     "run_facts",
+    "run_settings_of",
     "stream_zip",
 ]

@@ -17,6 +17,14 @@ from gpen_ui.texts import Language
 
 BLOCK_BYTES = 1 << 18
 REPORT_NAME = "report"  # .json, .csv, .html at the top of the archive
+REPORT_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
+_WRITERS = {"json": report_json, "csv": report_csv, "html": contact_sheet}
+
+
+def report_file(store: RunStore, run: RunRecord, form: str, language: Language) -> Iterator[bytes]:
+    """The report of a run as the bytes of its file, made while they are taken; `form` is one of `REPORT_TYPES`."""
+    for piece in _WRITERS[form](store, run, language):
+        yield piece.encode("utf-8", "replace")
 
 
 class _Sink(io.RawIOBase):
@@ -59,14 +67,9 @@ def stream_zip(store: RunStore, run: RunRecord, language: Language) -> Iterator[
             if photo.state == "done" and photo.result is not None:
                 name = _unused(str(PurePosixPath(*photo.subfolder.parts, photo.result.name)), names)
                 yield from _add_file(archive, sink, photo.result, name)
-        forms: dict[str, Iterable[str]] = {
-            "json": report_json(store, run, language),
-            "csv": report_csv(store, run, language),
-            "html": contact_sheet(store, run, language),
-        }
-        for form, pieces in forms.items():
+        for form in REPORT_TYPES:
             name = _unused(f"{REPORT_NAME}.{form}", names)
-            yield from _add_pieces(archive, sink, name, (piece.encode("utf-8", "replace") for piece in pieces))
+            yield from _add_pieces(archive, sink, name, report_file(store, run, form, language))
     yield sink.taken()
 
 

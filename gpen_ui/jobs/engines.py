@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from gpen_ui.engine.output import output_of
 from gpen_ui.jobs.crops import KeptCrops
 from gpen_ui.jobs.digest import digest_of_file
 from gpen_ui.jobs.feed import Feed
-from gpen_ui.jobs.outcome import Outcome, outcome_of, output_of_run
+from gpen_ui.jobs.outcome import Outcome, outcome_of
 from gpen_ui.jobs.types import PhotoRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class LocalEngine:
         self._crops = KeptCrops(folder, restorer.model_sha256, settings.crops_mb) if keeps else None
 
     def feed(self, order: Order) -> Feed:
-        output = output_of_run(order.run.settings)
+        output = output_of(order.run.settings)
 
         def finish(photo: PhotoRecord, restored: RestoredPhoto) -> Outcome:
             return outcome_of(photo, restored, order.recipe, digest_of_file(photo.path), output)

@@ -11,7 +11,7 @@ from gpen_ui.errors import GpenError, PhotoReadError
 from gpen_ui.jobs.ledger import Facts
 from gpen_ui.jobs.thumbnails import thumbnails_of
 from gpen_ui.jobs.told import told
-from gpen_ui.jobs.types import FaceRecord, PhotoRecord, RunSettings, Told
+from gpen_ui.jobs.types import FaceRecord, PhotoRecord, Told
 
 if TYPE_CHECKING:
     from gpen_ui.engine.results import RestoredPhoto
@@ -62,11 +62,6 @@ def failed(photo: PhotoRecord, error: GpenError, recipe: str) -> Outcome:
     return Outcome(facts, told(error), is_unreadable=isinstance(error, PhotoReadError))
 
 
-def output_of_run(settings: RunSettings) -> Output:
-    """How a run writes its results."""
-    return Output(settings.output_format, settings.suffix, settings.metadata, settings.ai_note, settings.keep_time)
-
-
 def _facts_of(photo: PhotoRecord, restored: RestoredPhoto, recipe: str, content_hash: str) -> Facts:
     original, result = restored.original, restored.photo
     faces = tuple(
@@ -93,7 +88,7 @@ def _failure(restored: RestoredPhoto, facts: Facts) -> Told | None:
     an unrestored copy is not passed off as a result."""
     if restored.error is not None:
         return told(restored.error)
-    failures = [face for face in facts.faces if face.state == "failed"]
-    if failures and not any(face.state == "restored" for face in facts.faces):
-        return failures[0].why or told(GpenError("run_no_face_restored"))
+    if restored.lost_all_faces:
+        reasons = (face.why for face in facts.faces if face.state == "failed")
+        return next(reasons) or told(GpenError("run_no_face_restored"))
     return None

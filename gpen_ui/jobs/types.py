@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gpen_ui.options import BatchSize, RestoreOptions
-from gpen_ui.settings import Metadata, OutputFormat
+from gpen_ui.settings import Metadata, OutputFormat, Settings
 from gpen_ui.texts import Language, say
 
 RunState = Literal["planned", "queued", "running", "held", "watching", "paused", "done", "cancelled", "broken"]
@@ -78,6 +78,16 @@ class RunSettings:
     ray_address: str = ""
     ray_actors: int = 0
     ray_cores: int = 0
+
+
+def run_settings_of(settings: Settings, **given: Any) -> RunSettings:
+    """How a run works on this installation.
+
+    Args:
+        given: settings of the run, in the place of the installation's and of the defaults.
+    """
+    both = {each.name for each in fields(RunSettings)} & set(Settings.model_fields)
+    return RunSettings(**{**{name: getattr(settings, name) for name in both}, **given})
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def keep_uploads(store: RunStore, files: Sequence[Path]) -> list[Path]:
     Raises:
         GpenError: they cannot be kept; nothing of them is left behind.
     """
-    folder = store.folder / FOLDER / secrets.token_hex(8)
+    folder = new_upload(store)
     kept = []
     try:
         for number, file in enumerate(files, 1):
@@ -37,17 +37,27 @@ def keep_uploads(store: RunStore, files: Sequence[Path]) -> list[Path]:
     return kept
 
 
+def new_upload(store: RunStore) -> Path:
+    """A folder for one upload, which nobody has yet; it is not made."""
+    return store.folder / FOLDER / secrets.token_hex(8)
+
+
 def is_upload(store: RunStore, path: Path) -> bool:
     """Whether a photo was uploaded."""
     return path.is_relative_to(store.folder / FOLDER)
 
 
-def forget_uploads(store: RunStore, photos: Sequence[Path]) -> None:
-    """Deletes the kept copies among these photos; photos of other places are left alone."""
+def upload_folders(store: RunStore, photos: Sequence[Path]) -> set[Path]:
+    """The folders in which uploads of these photos lie, one for each upload; photos of other places have none."""
     uploads = store.folder / FOLDER
     tokens = {photo.relative_to(uploads).parts[0] for photo in photos if is_upload(store, photo) and photo != uploads}
-    for token in tokens - {".", ".."}:
-        shutil.rmtree(uploads / token, ignore_errors=True)
+    return {uploads / token for token in tokens - {".", ".."}}
+
+
+def forget_uploads(store: RunStore, photos: Sequence[Path]) -> None:
+    """Deletes the kept copies among these photos; photos of other places are left alone."""
+    for folder in upload_folders(store, photos):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put(file: Path, place: Path) -> Path:

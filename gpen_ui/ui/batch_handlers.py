@@ -147,18 +147,15 @@ class BatchHandlers:
 
     def _run_settings(self, view: tuple[Any, ...]) -> RunSettings:
         """What tab 4 and the settings say, for a run that begins or changes now."""
-        from gpen_ui.jobs import RunSettings
+        from gpen_ui.jobs import run_settings_of
 
-        settings, chosen = self.service.settings, self.service.chosen
-        return RunSettings(
+        chosen = self.service.chosen
+        return run_settings_of(
+            self.service.settings,
             model=chosen.model,
             device=chosen.device,
             batch_size=batch_size_of(view[2]),
             output_format=view[3],
-            suffix=settings.suffix,
-            metadata=settings.metadata,
-            ai_note=settings.ai_note,
-            keep_time=settings.keep_time,
         )
 
     # ---- buttons of a run ----

@@ -6,7 +6,6 @@ page guards them, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError
@@ -17,15 +16,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gpen_ui.jobs import RunRecord, RunStore
     from gpen_ui.ui.service import Service
 
-KINDS = {
-    "html": "text/html; charset=utf-8",
-    "json": "application/json",
-    "csv": "text/csv; charset=utf-8",
-    "zip": "application/zip",
-}
 # The report shows what is inside it and nothing else: no script, no other place.
 REPORT_MAY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 PICTURE_KEPT_S = 3600  # by the browser; its address changes when the photo is done again
@@ -37,10 +29,14 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
     from starlette.responses import JSONResponse, StreamingResponse
     from starlette.responses import Response as PlainResponse
 
+    from gpen_ui.jobs import REPORT_TYPES, report_file, stream_zip
+
+    kinds = {**REPORT_TYPES, "zip": "application/zip"}
+
     def report(request: Request) -> Response:
         language, form = _language(request), request.path_params["form"]
         try:
-            if form not in KINDS:
+            if form not in kinds:
                 return JSONResponse({"detail": say("page.not_found", language)}, status_code=404)
             run = service.runs.run(request.path_params["run_id"])
         except GpenError as error:
@@ -50,8 +46,10 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
             headers["content-security-policy"] = REPORT_MAY
         else:
             headers["content-disposition"] = f'attachment; filename="gpen-ui-{run.id}.{form}"'
-        pieces = _pieces(service.runs.store, run, form, language)
-        return StreamingResponse(pieces, media_type=KINDS[form], headers=headers)
+        store = service.runs.store
+        zipped = form == "zip"
+        pieces = stream_zip(store, run, language) if zipped else report_file(store, run, form, language)
+        return StreamingResponse(pieces, media_type=kinds[form], headers=headers)
 
     def picture(request: Request) -> Response:
         number: int = request.path_params["number"]
@@ -67,17 +65,6 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
 
     app.add_route("/runs/{run_id}/{form}", report)
     app.add_route("/runs/photos/{number:int}/{file}", picture)
-
-
-def _pieces(store: RunStore, run: RunRecord, form: str, language: Language) -> Iterator[bytes]:
-    from gpen_ui.jobs import contact_sheet, report_csv, report_json, stream_zip
-
-    if form == "zip":
-        yield from stream_zip(store, run, language)
-        return
-    writers = {"html": contact_sheet, "json": report_json, "csv": report_csv}
-    for piece in writers[form](store, run, language):
-        yield piece.encode("utf-8", "replace")
 
 
 def _language(request: Request) -> Language:

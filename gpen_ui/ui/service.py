@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 import threading
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError, ModelError, Stopped, UsageError
 from gpen_ui.options import BatchSize
+from gpen_ui.paths import findable
 from gpen_ui.settings import Settings
 from gpen_ui.ui.board import Board
 from gpen_ui.ui.session import Session
@@ -35,12 +35,6 @@ class Asked:
     model: str
     device: str
     batch_size: BatchSize
-
-
-def findable(model: str | Path) -> str:
-    """A model as it is found from any folder, also when a run is resumed from another one."""
-    path = Path(model).expanduser()
-    return os.fspath(path.absolute()) if path.is_file() else str(model)
 
 
 class Service:

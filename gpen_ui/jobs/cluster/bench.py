@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gpen_ui.engine.output import output_of
 from gpen_ui.errors import DeviceError, GpenError
 from gpen_ui.jobs.cluster.parcel import Parcel, program
 from gpen_ui.jobs.crops import KeptCrops, UnkeptCrops
 from gpen_ui.jobs.digest import digest_of
-from gpen_ui.jobs.outcome import Outcome, failed, outcome_of, output_of_run
+from gpen_ui.jobs.outcome import Outcome, failed, outcome_of
 from gpen_ui.jobs.types import PhotoRecord, RunSettings
 from gpen_ui.options import RestoreOptions
 from gpen_ui.paths import shown
@@ -121,7 +122,7 @@ class Bench:
             return restored
         restored = replace(restored, device=f"{restored.device}, {self._place}")
         try:
-            return outcome_of(photo, restored, recipe, digest_of(file.data), output_of_run(self._order.settings))
+            return outcome_of(photo, restored, recipe, digest_of(file.data), output_of(self._order.settings))
         except Exception as error:
             log.exception("the end of %s", photo.path)
             reason = str(error) or type(error).__name__

@@ -17,13 +17,13 @@ from gpen_ui.jobs.cluster.seat import Seat
 from gpen_ui.jobs.engines import Order
 from gpen_ui.jobs.patience import Patience
 from gpen_ui.jobs.types import RunRecord, RunSettings, Told
+from gpen_ui.options import CARD_BATCH
 from gpen_ui.settings import Settings
 
 TICK_S = 0.2
 FAREWELL_S = 5.0  # for actors to put by the last restored faces
 PATIENCE_S = 20.0  # without any actor for so long, the run says that it waits for the cluster
 CORES_USUAL = 4  # of an actor without a GPU; more gain little
-CARD_BATCH = 4  # assumed where each actor chooses its own
 BESIDE_TWO_BATCHES = 8  # photos that are with an actor besides, so that none of its stages waits for the next one
 WITHOUT_BATCHES = 6  # photos with an actor on a processor, where faces go one by one
 
