@@ -88,7 +88,12 @@ def _layer(job: Job, place: int, restored: Crop, options: RestoreOptions, masker
     noise = face_noise(job.pixels, to_crop, len(restored))
     picture = dress_face(restored, job.crop(place, len(restored)), to_crop, noise, options)
     at_scale = rescaled(to_crop, options.output_scale)
-    return FaceLayer(picture, masker(restored), at_scale, options.strength / 100, noise)
+    return FaceLayer(picture, masker(restored), at_scale, strength_of(job, place, options) / 100, noise)
+
+
+def strength_of(job: Job, place: int, options: RestoreOptions) -> int:
+    """How much of the restored face is taken, in percent."""
+    return job.strengths.get(place, options.strength)
 
 
 def dress_face(restored: Crop, original: Crop, to_crop: Affine, noise: float, options: RestoreOptions) -> Crop:
@@ -121,4 +126,5 @@ def _note_outcomes(job: Job, options: RestoreOptions) -> None:
             why = Note("face_failed", {"reason": result})
             job.outcomes[place] = outcome(place, face, options.output_scale, "failed", why)
         else:
-            job.outcomes[place] = outcome(place, face, options.output_scale, "restored")
+            strength = strength_of(job, place, options)
+            job.outcomes[place] = outcome(place, face, options.output_scale, "restored", strength=strength)

@@ -63,6 +63,7 @@ class Job:
         transforms: photo -> crop for each face that goes through the network, by its place in `faces`.
         restored: what came back, by the same place.
         keeping: what `Crops.put` makes of a restored crop, underway.
+        strengths: in percent, of faces that get another strength than the options say; by the same place.
         outcomes: first of the faces that are left alone; of the others when the photo is finished.
         seconds: per stage.
         device: where the network ran, as it is shown.
@@ -75,6 +76,7 @@ class Job:
     transforms: dict[int, Affine] = field(default_factory=dict)
     restored: dict[int, Crop | GpenError] = field(default_factory=dict)
     keeping: dict[int, Future[Crop]] = field(default_factory=dict)
+    strengths: dict[int, int] = field(default_factory=dict)
     outcomes: dict[int, FaceOutcome] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -218,10 +220,12 @@ def _whole_picture(pixels: Pixels, crop_px: int) -> Affine:
     return np.column_stack((np.diag(scale_xy), scale_xy / 2 - 0.5))
 
 
-def outcome(place: int, face: Face, scale: int, state: FaceState, why: Note | None = None) -> FaceOutcome:
+def outcome(
+    place: int, face: Face, scale: int, state: FaceState, why: Note | None = None, strength: int | None = None
+) -> FaceOutcome:
     """What is reported of one face; its box in pixels of the enlarged photo."""
     left, top, right, bottom = (edge * scale for edge in face.box_xyxy)
-    return FaceOutcome(place + 1, (left, top, right, bottom), face.score, state, why)
+    return FaceOutcome(place + 1, (left, top, right, bottom), face.score, state, why, strength)
 
 
 def _suggest(job: Job, options: RestoreOptions, crop_px: int, larger_model: str | None) -> None:

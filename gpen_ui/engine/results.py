@@ -33,6 +33,8 @@ class FaceOutcome:
         number: counts the faces of the photo from 1, left to right.
         box_xyxy: in pixels of the result.
         state: restored, left alone on purpose, or failed; `why` says the reason of the last two.
+        strength: in percent, with which a restored face was put back; None for the others.
+        likeness: 0 to 100, how surely the result is still the person of the original; None where it was not measured.
     """
 
     number: int
@@ -40,6 +42,8 @@ class FaceOutcome:
     score: float
     state: FaceState
     why: Note | None = None
+    strength: int | None = None
+    likeness: float | None = None
 
 
 @dataclass(frozen=True)
