@@ -36,6 +36,7 @@ def test_the_defaults_are_the_promised_ones():
         "brightness": 0,
         "output_scale": 1,
         "long_edge": 0,
+        "which_faces": "all",
         "smallest_face_px": 24,
         "detector_threshold": 0.7,
         "aligned": False,

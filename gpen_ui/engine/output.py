@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from gpen_ui.choices import as_json
 from gpen_ui.engine.results import Note, RestoredPhoto
 from gpen_ui.errors import GpenError
 from gpen_ui.photo import Encoded, MetadataWish, Remark, WriteFormat, encode_file, save_encoded
@@ -139,14 +140,15 @@ def as_notes(remarks: Iterable[Remark]) -> tuple[Note, ...]:
 def restoration_note(restored: RestoredPhoto) -> dict[str, str] | None:
     """The properties of the note in the XMP, or None when no face of the photo was touched by the network.
 
-    `Options` is a JSON object that `RestoreOptions` takes back; with the model of that hash and the same program the
-    same photo gives the same faces again.
+    `Options` is a JSON object that `RestoreOptions` takes back, `FaceChoices` a list for `parse_choices`; with the
+    model of that hash and the same program the same photo gives the same faces again.
     """
     recipe = restored.recipe
-    if recipe is None or not restored.restored_count or (recipe.options.strength == 0 and not recipe.options.aligned):
+    if recipe is None or not any(face.state == "restored" and face.strength != 0 for face in restored.faces):
         return None
     options = recipe.options.model_dump()
-    return {
+    choices = {"FaceChoices": as_json(restored.choices)} if restored.choices else {}
+    return choices | {
         "Note": "Faces restored by AI",
         "Software": recipe.software,
         "Model": recipe.model,
