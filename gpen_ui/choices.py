@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gpen_ui.errors import OptionError
 
+SAME_FACE = 0.3  # intersection over union from which two boxes stand for one face
 FACES_MOST = 1000  # choices of one photo; more is no photo of people but an attack
 
 Box = tuple[float, float, float, float]

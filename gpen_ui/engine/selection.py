@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gpen_ui.choices import Box, FaceChoice, overlap
+from gpen_ui.choices import SAME_FACE, Box, FaceChoice, overlap
 from gpen_ui.engine.results import Note
 from gpen_ui.faces import Detector, Face, face_in_box
 from gpen_ui.options import RestoreOptions, WhichFaces
 from gpen_ui.photo import Pixels, to_eight_bits
-
-SAME_FACE = 0.3  # intersection over union from which a choice's box stands for a face that was found
 
 
 def chosen_faces(
