@@ -12,7 +12,7 @@ from pathlib import Path
 from gpen_ui.errors import PhotoReadError, UsageError, reason_of
 from gpen_ui.jobs.location import HIDDEN_FOLDER
 from gpen_ui.jobs.names import check_template
-from gpen_ui.jobs.types import Ignored, Plan, PlannedPhoto, RunSettings, Told
+from gpen_ui.jobs.types import Ignored, PhotoRecord, Plan, PlannedPhoto, RunSettings, Told
 from gpen_ui.options import RestoreOptions
 from gpen_ui.paths import shown
 from gpen_ui.photo import PHOTO_SUFFIXES
@@ -204,3 +204,9 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     """Digits compare as numbers: 2 before 10."""
     pieces = (piece for piece in re.split(r"(\d+)", name) if piece)
     return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece.casefold()) for piece in pieces]
+
+
+def is_still_inside(photo: PhotoRecord) -> bool:
+    """Whether a photo that was found in a folder still lies there, links followed: between the plan and the work
+    somebody who may write to the folder can put a link in its place. A photo that was named may lie anywhere."""
+    return photo.root == photo.path or _inside(os.path.realpath(photo.path), os.path.realpath(photo.root))

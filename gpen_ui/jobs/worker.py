@@ -18,7 +18,7 @@ from gpen_ui.jobs.feed import FeedBroken
 from gpen_ui.jobs.lease import Lease, owner_name
 from gpen_ui.jobs.outcome import Outcome, failed
 from gpen_ui.jobs.patience import Interrupted, Patience, Stopwatch
-from gpen_ui.jobs.plan import plan_run
+from gpen_ui.jobs.plan import is_still_inside, plan_run
 from gpen_ui.jobs.recipe import recipe_of
 from gpen_ui.jobs.review import ALONE_FROM, CRASHES_MOST, recover, review
 from gpen_ui.jobs.settle import missing_root, settle
@@ -291,6 +291,12 @@ class Worker:
             taken = self._patience.insist(partial(self._store.ledger.take, self.run.id, ALONE_FROM))
             if taken is None:
                 return None
+            if not is_still_inside(taken):
+                self._patience.insist(
+                    partial(self._store.ledger.skip, self.run.id, taken.id, Told("runs.ignored.link"))
+                )
+                log.warning("refused: %s, found in a folder, leads out of it now", ascii(str(taken.path))[:300])
+                continue
             photo = _as_it_is(taken)
             folder = self.run.output_folder / photo.subfolder
             twin = self._store.ledger.twin(self.run.id, photo, folder, self._recipe)
