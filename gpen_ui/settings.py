@@ -45,7 +45,9 @@ class Settings(BaseModel):
         api_token: what REST demands of every request; without one REST serves this machine only.
         queue_limit: runs and photos of REST that may wait or be worked on at once; the next one is refused.
         upload_mb, photo_megapixels: the largest file and picture that are accepted.
-        submission_mb: the largest sum of the files that are sent to REST in one request.
+        submission_mb: the largest sum of the files that are sent to page or REST in one request.
+        temporary_mb: what the page's temporary files may take, and likewise the uploads that are kept for runs; the
+            oldest go first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +71,7 @@ class Settings(BaseModel):
     queue_limit: int = Field(64, ge=1, le=1000)
     upload_mb: int = Field(100, ge=1)
     submission_mb: int = Field(2000, ge=1)
+    temporary_mb: int = Field(20_000, ge=1)
     photo_megapixels: int = Field(150, ge=1)
 
     @field_validator("models_folder", "outputs_folder")

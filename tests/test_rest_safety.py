@@ -64,6 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestServer]:
 @pytest.fixture(autouse=True)
 def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpen_ui.ui.shield.WRONG_PASSWORD_DELAY_S", 0)
+    monkeypatch.setattr("gpen_ui.ui.attempts.FREE", 1000)  # how often one may guess is tried in test_security
 
 
 class TestToken:

@@ -21,6 +21,13 @@ _OF_KEYS = {
     "api_token_wrong": 401,
     "api_token_missing": 403,
     "api_origin_other": 403,
+    "page_route_closed": 404,
+    "login_too_often": 429,
+    "page_upload_outside": 403,
+    "page_file_outside": 403,
+    "page_body_too_large": 413,
+    "page_event_broken": 400,
+    "page_no_room": 507,
     "page_folder_outside": 403,
     "page_folder_none": 403,
     "api_not_found": 404,
@@ -62,7 +69,7 @@ def error_answer(error: GpenError, language: Language, headers: Mapping[str, str
     status = status_of(error)
     given = dict(headers or {})
     if status == 429:
-        given["Retry-After"] = str(RETRY_AFTER_S)
+        given.setdefault("Retry-After", str(RETRY_AFTER_S))
     return _answer(status, error.key.removeprefix("error."), error.sentence(language), given)
 
 
@@ -71,6 +78,7 @@ def add_handlers(app: FastAPI) -> None:
 
     def ours(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, GpenError)
+        request.scope["gpen_ui.why"] = error.key.removeprefix("error.")  # for the log of refusals
         return error_answer(error, language_of(request))
 
     def invalid(request: Request, error: Exception) -> JSONResponse:

@@ -19,7 +19,7 @@ from gpen_ui.api.receive import MB, Limits, Received, receive
 from gpen_ui.errors import UsageError, reason_of
 from gpen_ui.jobs import RunRecord, plan_run, run_facts
 from gpen_ui.jobs.room import has_room
-from gpen_ui.jobs.uploads import new_upload, upload_folders
+from gpen_ui.jobs.uploads import new_upload, trim_uploads, upload_folders
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language
 
@@ -160,7 +160,10 @@ def sweep_uploads(parts: Parts) -> None:
 def _new_folder(parts: Parts, announced: str) -> Path:
     """A folder for the files of one upload, in the form in which the store keeps uploads."""
     parts.uploads_folder.mkdir(parents=True, exist_ok=True)
-    if not has_room(parts.uploads_folder, int(announced) if announced.isdecimal() else 0, RESERVE_MB):
+    size = int(announced) if announced.isdecimal() and len(announced) < 20 else 0
+    most = parts.settings.temporary_mb * MB
+    too_much = trim_uploads(parts.runs.store, max(0, most - size)) + size > most
+    if too_much or not has_room(parts.uploads_folder, size, RESERVE_MB):
         raise UsageError("api_no_room")
     folder = new_upload(parts.runs.store)
     folder.mkdir()

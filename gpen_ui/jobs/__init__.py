@@ -21,7 +21,7 @@ from gpen_ui.jobs.types import (
     Told,
     run_settings_of,
 )
-from gpen_ui.jobs.uploads import forget_uploads, is_upload, keep_uploads
+from gpen_ui.jobs.uploads import forget_uploads, is_upload, keep_uploads, trim_uploads
 from gpen_ui.jobs.worker import LoadRestorer
 
 __all__ = [
@@ -53,4 +53,5 @@ __all__ = [
     "run_facts",
     "run_settings_of",
     "stream_zip",
+    "trim_uploads",
 ]

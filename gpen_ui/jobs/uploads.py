@@ -11,9 +11,11 @@ from pathlib import Path
 
 from gpen_ui.errors import GpenError, reason_of
 from gpen_ui.jobs.store import RunStore
+from gpen_ui.jobs.types import RunState
 from gpen_ui.paths import shown
 
 FOLDER = "uploads"
+OVER: tuple[RunState, ...] = ("done", "cancelled", "broken")
 
 
 def keep_uploads(store: RunStore, files: Sequence[Path]) -> list[Path]:
@@ -58,6 +60,38 @@ def forget_uploads(store: RunStore, photos: Sequence[Path]) -> None:
     """Deletes the kept copies among these photos; photos of other places are left alone."""
     for folder in upload_folders(store, photos):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def trim_uploads(store: RunStore, most_bytes: int) -> int:
+    """Deletes kept uploads until so many bytes are left, those of the run that was made longest ago first.
+
+    Only runs that are done, cancelled or broken lose theirs: nothing is left to do for them, and their results stay.
+
+    Returns:
+        The bytes that remain, which may be more.
+    """
+    total = _bytes_below(store.folder / FOLDER)
+    if total <= most_bytes:
+        return total
+    for run in reversed(store.runs(limit=1 << 30)):
+        if run.state not in OVER:
+            continue
+        for folder in upload_folders(store, run.inputs):
+            total -= _bytes_below(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        if total <= most_bytes:
+            break
+    return total
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += 0 if path.is_dir() else path.lstat().st_size
+        except OSError:  # it went meanwhile
+            continue
+    return total
 
 
 def _put(file: Path, place: Path) -> Path:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gpen_ui.jobs import Plan, RunRecord, Runs, RunSettings
 
 log = logging.getLogger(__name__)
+MB = 1 << 20
 
 
 class BatchHandlers:
@@ -66,7 +67,7 @@ class BatchHandlers:
             return _nothing()
 
     def choose_run(self, request: gr.Request, event: gr.EventData, *view: Any) -> Update:
-        key = str(event._data.get("key", ""))
+        key = _key(event)
         if any(row.run.id == key for row in self.service.board.rows()):
             self._looking(request).choose(key)
         return self._shown(request, view)
@@ -74,8 +75,8 @@ class BatchHandlers:
     def choose_photo(self, request: gr.Request, event: gr.EventData, *view: Any) -> Update:
         """Shows the card of a photo; pressed once more it goes."""
         looking = self._looking(request)
-        key = str(event._data.get("key", ""))
-        number = int(key) if key.isdecimal() and len(key) < 18 else None
+        key = _key(event)
+        number = int(key) if key.isascii() and key.isdecimal() and len(key) < 18 else None
         looking.photo_id = None if number == looking.photo_id else number
         return self._shown(request, view)
 
@@ -130,8 +131,12 @@ class BatchHandlers:
     def _begin(
         self, runs: Runs, uploads: list[Path], folder: Path | None, target: Path, wanted: Wanted, chosen: RunSettings
     ) -> str:
-        from gpen_ui.jobs import forget_uploads, keep_uploads, plan_run
+        from gpen_ui.jobs import forget_uploads, keep_uploads, plan_run, trim_uploads
 
+        most_mb = self.service.settings.temporary_mb
+        size = sum(upload.stat().st_size for upload in uploads)
+        if uploads and trim_uploads(runs.store, max(0, most_mb * MB - size)) + size > most_mb * MB:
+            raise UsageError("page_no_room", most=most_mb)
         kept = keep_uploads(runs.store, uploads) if uploads else []
         inputs = [*kept, *([folder] if folder is not None else [])]
         try:
@@ -265,6 +270,11 @@ class BatchHandlers:
             return ipaddress.ip_address(client.host).is_loopback
         except ValueError:
             return False
+
+
+def _key(event: gr.EventData) -> str:
+    """What was pressed; a made-up request may hold anything there."""
+    return str(event._data.get("key", "")) if isinstance(event._data, dict) else ""
 
 
 def _nothing() -> Update:

@@ -159,7 +159,7 @@ def _work(service: Service, job: Job, run: Run, batch_size: BatchSize) -> None:
 
     try:
         output = replace(output_of(service.settings), format=job.output_format, suffix=job.suffix)
-        with service.using(batch_size, run.stop) as restorer:
+        with service.temporary.in_use(job.sources), service.using(batch_size, run.stop) as restorer:
             run.mark_started()
             sources = [Chosen(source, job.choices) for source in job.sources]
             for result in restorer.restore_many(sources, job.options, stop=run.stop, crops=service.recent):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,13 +40,13 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     """
     check_access(settings)
     listener = _listen(settings.host, settings.port)
-    scratch = Path(tempfile.mkdtemp(prefix="gpen-ui-"))
+    from gpen_ui.ui.scratch import own_folder
+
     try:
-        with _terminated_in_order():
+        with own_folder() as scratch, _terminated_in_order():
             _run(settings, scratch, listener, on_ready)
     finally:
         listener.close()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: Callable[[str], None] | None) -> None:
@@ -67,7 +65,8 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # open pages are cut off, which is no error
             await super().shutdown(sockets)
 
-    server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    # h11 holds at most 64 kB of headers; the quicker parser that uvicorn takes where it is installed has no limit
+    server = Server(uvicorn.Config(app, http="h11", ws="none", log_level="warning", timeout_graceful_shutdown=2))
     if on_ready is not None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         on_ready(f"http://{host}:{listener.getsockname()[1]}")
@@ -145,8 +144,10 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     from fastapi import FastAPI
 
     from gpen_ui.api import PREFIX, build_api
+    from gpen_ui.ui.doors import Doors
     from gpen_ui.ui.look import stylesheet, theme, toast_titles
     from gpen_ui.ui.page import build_page
+    from gpen_ui.ui.refusals import RefusalsLogged
     from gpen_ui.ui.run_files import add_run_routes
     from gpen_ui.ui.shield import Gate, IndexPage, OwnSiteOnly, SafeHeaders
 
@@ -154,6 +155,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     _add_language_routes(app)
     app.mount(PREFIX, build_api(service, settings))
     add_run_routes(app, service)
+    events: dict[str, dict[int, int]] = {}
     for language in LANGUAGES:
         page = build_page(service, language)
         gr.mount_gradio_app(
@@ -175,10 +177,13 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
         )
         # Gradio only checks the paths that a request names for uploads after this is set, and a mount does not set it.
         page.has_launched = True
+        events[language] = {number: len(step.inputs) for number, step in page.fns.items()}
     app.add_middleware(IndexPage)
+    app.add_middleware(Doors, settings=settings, scratch=service.temporary, events=events)
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(OwnSiteOnly, settings=settings)
     app.add_middleware(SafeHeaders)
+    app.add_middleware(RefusalsLogged)
     return app
 
 

@@ -17,6 +17,7 @@ from gpen_ui.options import BatchSize
 from gpen_ui.paths import findable
 from gpen_ui.settings import Settings
 from gpen_ui.ui.board import Board
+from gpen_ui.ui.scratch import Scratch
 from gpen_ui.ui.session import Session
 from gpen_ui.ui.turnstile import LOOK_AGAIN_S, Turnstile
 
@@ -50,6 +51,7 @@ class Service:
     def __init__(self, settings: Settings, scratch: Path) -> None:
         self.settings = settings
         self.scratch = scratch
+        self.temporary = Scratch(scratch, settings.temporary_mb)
         self.turnstile = Turnstile()
         self._asked = Asked(findable(settings.model), settings.device, settings.batch_size)
         self._chosen = self._asked

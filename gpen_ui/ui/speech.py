@@ -12,16 +12,29 @@ from typing import Any
 
 import gradio as gr
 
-from gpen_ui.errors import GpenError
+from gpen_ui.errors import CheckpointError, GpenError
 from gpen_ui.texts import Language, say
+from gpen_ui.ui.refusals import log_refusal
 
 log = logging.getLogger(__name__)
+REFUSALS = ("page_folder_outside", "page_folder_none", "page_model_outside", "page_upload_outside", "page_no_room")
 
 
 def always_after(event: Any, handler: Callable[..., Any], outputs: list[Any], **how: Any) -> None:
     """Runs a handler after an event, also when that failed: Gradio's `then` (6.31) skips failed events."""
     event.then(handler, outputs=outputs, **how)
     event.failure(handler, outputs=outputs, **how)
+
+
+def _log_refused(error: GpenError) -> None:
+    """Writes down an event that named what it may not have; other errors are the visitor's own."""
+    from gradio.context import LocalContext
+
+    if not isinstance(error, CheckpointError) and error.key.removeprefix("error.") not in REFUSALS:
+        return
+    client = getattr(LocalContext.request.get(), "client", None)
+    asked = next((str(error.values[name]) for name in ("folder", "path", "name") if name in error.values), "")
+    log_refusal(asked, client.host if client is not None else "?", error.key.removeprefix("error."))
 
 
 class Speech:
@@ -63,6 +76,7 @@ class Speech:
         try:
             yield
         except GpenError as error:
+            _log_refused(error)
             raise self.toast(error) from error
         except gr.Error:
             raise
