@@ -118,7 +118,9 @@ def main() -> None:
         raise SystemExit("likeness cannot be measured here: pip install -r requirements-likeness.txt")
     embed, options, draw = load_embedder(file), RestoreOptions(), np.random.default_rng(0)
     clean = list(sharp_faces(wishes.folder, wishes.count))
-    print(f"{len(clean)} faces, limit {options.least_likeness}: median (worst or best twentieth), share below the limit")
+    print(
+        f"{len(clean)} faces, limit {options.least_likeness}: median (worst or best twentieth), share below the limit"
+    )
     if len(clean) > 1:
         chips = [face_chip(face) for face in clean]
         pairs = [value for at, chip in enumerate(chips[:-1]) for value in likenesses(embed, chip, chips[at + 1 :])]

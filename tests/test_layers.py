@@ -17,6 +17,7 @@ FLOORS = {
     "texts": 0,
     "errors": 1,
     "options": 2,
+    "choices": 2,
     "settings": 2,
     "catalog": 2,
     "access": 3,
@@ -37,7 +38,7 @@ ALLOWED_BESIDES = {("cli", "ui"), ("ui", "api")}
 
 # Foreign libraries -> the only places that may import them at all.
 HOMES = {
-    "torch": ("network", "weights", "engine", "faces/parse.py", "faces/detect.py"),
+    "torch": ("network", "weights", "engine", "faces/parse.py", "faces/detect.py", "faces/likeness.py"),
     "gradio": ("ui",),
     "fastapi": ("api", "ui"),
     "typer": ("cli",),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gpen_ui.engine.output import Made, Output, Saved, encode_restored, made, output_of, save_made, save_restored
+from gpen_ui.engine.output import (
+    Made,
+    Output,
+    Saved,
+    encode_restored,
+    made,
+    output_of,
+    restoration_note,
+    save_made,
+    save_restored,
+)
 from gpen_ui.engine.results import FaceOutcome, Note, Progress, RestoredPhoto
 
 if TYPE_CHECKING:
@@ -26,6 +36,7 @@ __all__ = [
     "made",
     "output_of",
     "probe_devices",
+    "restoration_note",
     "save_made",
     "save_restored",
 ]

@@ -46,6 +46,7 @@ def finish(job: Job, options: RestoreOptions, masker: Masker, embed: Embedder | 
         seconds=job.seconds,
         device=job.device,
         notes=tuple(job.notes),
+        choices=job.choices,
     )
 
 
@@ -99,7 +100,7 @@ def _held(
 ) -> Held:
     """One face, ready to be pasted as far as its likeness allows."""
     assert job.pixels is not None
-    to_crop = job.transforms[place]
+    to_crop = job.transform(place, len(restored))
     original = job.crop(place, len(restored))
     noise = face_noise(job.pixels, to_crop, len(restored))
     picture = dress_face(restored, original, to_crop, noise, options)
@@ -146,6 +147,9 @@ def _note_outcomes(job: Job, held: dict[int, Held], options: RestoreOptions) -> 
         else:
             one = held[place]
             state: FaceState = "restored" if one.layer is not None else "left"
-            strength = one.strength if one.layer is not None else None
-            told = outcome(place, face, options.output_scale, state, one.why, strength)
-            job.outcomes[place] = dataclasses.replace(told, likeness=one.likeness)
+            job.outcomes[place] = dataclasses.replace(
+                outcome(place, face, options.output_scale, state, one.why),
+                strength=one.strength if one.layer is not None else None,
+                model=job.models.get(place),
+                likeness=one.likeness,
+            )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gpen_ui.engine.prepare import Crop
 from gpen_ui.engine.results import Note
+from gpen_ui.errors import CheckpointError
 from gpen_ui.faces import FaceLayer
 from gpen_ui.faces.likeness import Chip, Embedder, face_chip, likenesses, load_embedder, recognizer_file
 from gpen_ui.options import RestoreOptions
@@ -60,6 +61,13 @@ def hold_likeness(
         return Held(layer, strength)
     if layer.opacity <= 0:
         return Held(layer, strength, 100.0)
+    try:
+        return _held(layer, original, strength, options, embed)
+    except CheckpointError as error:  # the package is damaged: no reason to fail the face
+        return Held(layer, strength, None, Note("likeness_broken", {"reason": error}))
+
+
+def _held(layer: FaceLayer, original: Crop, strength: int, options: RestoreOptions, embed: Embedder) -> Held:
     before, change = chips_of(layer, original)
     (likeness,) = likenesses(embed, before, [before + change * np.float32(layer.opacity)])
     least = options.least_likeness
@@ -84,7 +92,10 @@ def mark_likeness(
     """Measures a whole crop (S, S, 3) against the original and says so when it is not like enough."""
     if options.likeness_guard == "off" or embed is None:
         return None, None
-    (likeness,) = likenesses(embed, face_chip(original), [face_chip(picture)])
+    try:
+        (likeness,) = likenesses(embed, face_chip(original), [face_chip(picture)])
+    except CheckpointError as error:
+        return None, Note("likeness_broken", {"reason": error})
     if likeness >= options.least_likeness:
         return likeness, None
     return likeness, Note("likeness_low", {"likeness": shown_likeness(likeness), "least": options.least_likeness})

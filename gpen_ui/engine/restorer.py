@@ -19,7 +19,8 @@ from gpen_ui.engine.finish import Masker
 from gpen_ui.engine.likeness import find_embedder
 from gpen_ui.engine.loading import load_runner
 from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
-from gpen_ui.engine.prepare import Crops, Source
+from gpen_ui.engine.others import OtherNetworks
+from gpen_ui.engine.prepare import Chosen, Crops, Source
 from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
 from gpen_ui.engine.stream import Parts, stream
 from gpen_ui.engine.tuning import Curve, Curves, measure_curve
@@ -107,7 +108,8 @@ class Restorer:
         read = functools.partial(read_photo, max_megapixels=max_megapixels)
         larger = larger_model(runner.size_px, folder)
         detector, masker = load_detector(folder, runner.device), load_masker(folder, runner.device)
-        parts = Parts(runner, detector, masker, read, larger, find_embedder())
+        others = OtherNetworks(folder, lambda: runner.device)
+        parts = Parts(runner, detector, masker, read, others, larger, find_embedder())
         sha256 = (spec.sha256 if spec else None) or sha256_of(path)
         return cls(parts, spec.name if spec else path.name, path, sha256, report, batch_size)
 
@@ -197,13 +199,13 @@ class Restorer:
         report = self.device_report
         return (report.name, str(report.memory_bytes), self.model_sha256, report.precision, torch.__version__)
 
-    def restore(self, source: Source, options: RestoreOptions = DEFAULT_OPTIONS) -> RestoredPhoto:
+    def restore(self, source: Source | Chosen, options: RestoreOptions = DEFAULT_OPTIONS) -> RestoredPhoto:
         """Restores one photo; an error of the photo is in the result."""
         return next(self.restore_many([source], options))
 
     def restore_many(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source | Chosen],
         options: RestoreOptions = DEFAULT_OPTIONS,
         *,
         stop: threading.Event | None = None,
@@ -212,7 +214,8 @@ class Restorer:
         """Restores photos; faces of several photos share batches.
 
         Args:
-            sources: paths, files or photos in memory; taken one by one as they are needed.
+            sources: paths, files or photos in memory, or `Chosen` with what is asked of single faces; taken one by one
+                as they are needed.
             stop: when set, no new batch is begun; photos that are complete by then are still given back.
             crops: where restored crops are kept and looked for; None restores every face afresh.
 
@@ -223,7 +226,7 @@ class Restorer:
 
     def stream(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source | Chosen],
         options: RestoreOptions = DEFAULT_OPTIONS,
         *,
         then: Callable[[RestoredPhoto], T],
@@ -251,6 +254,7 @@ class Restorer:
 
     def close(self) -> None:
         """Gives the device's memory back; the restorer cannot be used after."""
+        self._parts.others.close()
         self._parts.runner.close()
         give_back_freed_memory()
 

@@ -11,7 +11,7 @@ import functools
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ BLURS_PX = (0.0, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6)  # standard deviations 
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 ZERO_AT = 1.2  # distance at which likeness is 0: twice dlib's limit between one person and two
 
+HIGH_FROM, MIDDLE_FROM = 70, 50  # likeness; see docs/faces.md for what was measured
+
+Band = Literal["high", "middle", "low"]
 Chip = NDArray[np.float32]
 Embedder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # chips (N, 150, 150, 3) RGB -> embeddings (N, 128)
 
@@ -45,6 +48,13 @@ def likeness_of(distance: float) -> float:
         0 to 100.
     """
     return float(np.clip(100 * (1 - distance / ZERO_AT), 0, 100))
+
+
+def band_of(likeness: float) -> Band:
+    """In which of three bands, each with a colour and a word, a likeness lies."""
+    if likeness >= HIGH_FROM:
+        return "high"
+    return "middle" if likeness >= MIDDLE_FROM else "low"
 
 
 def chip_transform(crop_px: int) -> Affine:

@@ -81,11 +81,11 @@ def fill_recognizer(network: Recognizer, path: Path) -> None:
     if len(layers) != len(tensors):
         raise CheckpointError("recognizer_kind", file=path.name)
     for layer, (_, flat) in zip(layers, tensors, strict=True):
-        if isinstance(layer, nn.Linear):
-            wanted = [layer.weight.T]  # dlib keeps it the other way round
-        else:
-            wanted = list(layer.parameters())  # weight and bias, or factor and offset
+        # weight and bias, or factor and offset; the last product's weight dlib keeps the other way round
+        wanted = [layer.weight.T] if isinstance(layer, nn.Linear) else list(layer.parameters())
         if flat.numel() != sum(each.numel() for each in wanted):
             raise CheckpointError("recognizer_kind", file=path.name)
-        for each, numbers in zip(wanted, flat.split([each.numel() for each in wanted]), strict=True):
-            each.data.copy_(numbers.view(each.shape))
+        at = 0
+        for each in wanted:
+            each.data.copy_(flat[at : at + each.numel()].view(each.shape))
+            at += each.numel()
