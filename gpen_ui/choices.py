@@ -4,6 +4,7 @@ own model, a face that the detector missed."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,12 @@ SAME_FACE = 0.3  # intersection over union from which two boxes stand for one fa
 FACES_MOST = 1000  # choices of one photo; more is no photo of people but an attack
 
 Box = tuple[float, float, float, float]
+
+_BOX = r"(?P<width>[1-9][0-9]{0,4})x(?P<height>[1-9][0-9]{0,4})\+(?P<left>[0-9]{1,5})\+(?P<top>[0-9]{1,5})"
+_WHAT = r"(?P<what>on|off|100|[1-9]?[0-9])(?:@(?P<model>[A-Za-z0-9._-]{1,100}))?"
+_FORM = re.compile(rf"(?:(?P<number>[1-9][0-9]{{0,2}})|{_BOX})={_WHAT}", re.IGNORECASE)
+_ONE = re.sub(r"\(\?P<\w+>", "(?:", rf"(?:[1-9][0-9]{{0,2}}|{_BOX})={_WHAT}")
+TYPED_PATTERN = rf"^(?:{_ONE}(?:,{_ONE}){{0,49}})?$"  # of what `read_choices` takes, as a JSON schema has it
 
 
 class FaceChoice(BaseModel):
@@ -63,6 +70,40 @@ def parse_choices(values: object) -> tuple[FaceChoice, ...]:
         return tuple(FaceChoice.model_validate(each) for each in listed)
     except (ValueError, ValidationError) as error:
         raise OptionError("faces_choice", reason=_reason(error)) from error
+
+
+def read_choices(text: str) -> tuple[FaceChoice, ...]:
+    """Choices as they are typed: `2=off`, `1=40`, `3=80@gpen-bfr-512`, separated by commas.
+
+    A face is named by its number or by a box as WIDTHxHEIGHT+LEFT+TOP in pixels; then follow `on`, `off` or a strength,
+    and `@` with a model.
+
+    Raises:
+        OptionError: a part is not of this form, or outside its range.
+    """
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if len(parts) > FACES_MOST:
+        raise OptionError("faces_list", most=FACES_MOST)
+    return tuple(_typed(part) for part in parts)
+
+
+def _typed(part: str) -> FaceChoice:
+    found = _FORM.fullmatch(part)
+    if found is None:
+        raise OptionError("faces_typed", value=part[:100])
+    what = found["what"].lower()
+    choice: dict[str, Any] = {"on": what != "off", "model": found["model"]}
+    if what not in ("on", "off"):
+        choice["strength"] = int(what)
+    if found["number"] is not None:
+        choice["number"] = int(found["number"])
+    else:
+        width, height, left, top = (int(found[name]) for name in ("width", "height", "left", "top"))
+        choice["box_xyxy"] = (left, top, left + width, top + height)
+    try:
+        return FaceChoice.model_validate(choice)
+    except ValidationError as error:
+        raise OptionError("faces_typed", value=part[:100]) from error
 
 
 def as_json(choices: Iterable[FaceChoice]) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 
-from gpen_ui.choices import FaceChoice, as_json, overlap, parse_choices
-from gpen_ui.engine import RestoredPhoto, Restorer, restoration_note
-from gpen_ui.engine.prepare import Chosen
+from gpen_ui.choices import TYPED_PATTERN, FaceChoice, as_json, overlap, parse_choices, read_choices
+from gpen_ui.engine import Chosen, RestoredPhoto, Restorer, restoration_note
 from gpen_ui.engine.recent import RecentCrops
 from gpen_ui.errors import OptionError
 from gpen_ui.network import Gpen, GpenConfig
@@ -200,6 +200,41 @@ def test_a_bad_choice_is_one_sentence(values: object) -> None:
     with pytest.raises(OptionError) as caught:
         parse_choices(values)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1",
+        "=off",
+        "1=",
+        "1=maybe",
+        "1=101",
+        "0=off",
+        "1=50@../x",
+        "1=50@",
+        "-1=on",
+        "0x5+1+1=on",
+        "5x5=on",
+        "1=on,,2=on",
+    ],
+)
+def test_what_is_typed_wrongly_is_one_sentence(value: str) -> None:
+    with pytest.raises(OptionError, match="2=off") as caught:
+        read_choices(value)
+    assert "\n" not in str(caught.value) and re.fullmatch(TYPED_PATTERN, value) is None
+
+
+def test_choices_as_they_are_typed() -> None:
+    text = "2=off,1=40,3=80@gpen-bfr-512,4=on,85x110+820+310=5"
+    assert re.fullmatch(TYPED_PATTERN, text) and read_choices("") == ()
+    assert read_choices(text) == (
+        FaceChoice(number=2, on=False),
+        FaceChoice(number=1, strength=40),
+        FaceChoice(number=3, strength=80, model="gpen-bfr-512"),
+        FaceChoice(number=4),
+        FaceChoice(box_xyxy=(820, 310, 905, 420), strength=5),
+    )
 
 
 def test_choices_survive_their_way_as_text() -> None:

@@ -16,12 +16,14 @@ from gpen_ui.engine.output import (
     save_restored,
 )
 from gpen_ui.engine.results import FaceOutcome, Note, Progress, RestoredPhoto
+from gpen_ui.engine.sources import Chosen
 
 if TYPE_CHECKING:
     from gpen_ui.engine.device import DeviceInfo, DeviceReport, probe_devices
     from gpen_ui.engine.restorer import Restorer
 
 __all__ = [
+    "Chosen",
     "DeviceInfo",
     "DeviceReport",
     "FaceOutcome",

@@ -18,23 +18,13 @@ from gpen_ui.choices import FaceChoice
 from gpen_ui.engine.output import as_notes
 from gpen_ui.engine.results import FaceOutcome, FaceState, Note
 from gpen_ui.engine.selection import chosen_faces, why_left
+from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.errors import GpenError
 from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, scale_of
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import Photo, PhotoFile, Pixels, to_eight_bits
 
 logger = logging.getLogger(__name__)
-
-Source = str | Path | PhotoFile | Photo
-
-
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """A source and what is asked of single faces of it; goes wherever a source goes."""
-
-    source: Source
-    faces: tuple[FaceChoice, ...] = ()
-
 
 Crop = NDArray[np.float32]
 Read = Callable[[Path | PhotoFile], Photo]

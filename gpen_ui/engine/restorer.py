@@ -20,8 +20,9 @@ from gpen_ui.engine.likeness import find_embedder
 from gpen_ui.engine.loading import load_runner
 from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
 from gpen_ui.engine.others import OtherNetworks
-from gpen_ui.engine.prepare import Chosen, Crops, Source
+from gpen_ui.engine.prepare import Crops
 from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
+from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.engine.stream import Parts, stream
 from gpen_ui.engine.tuning import Curve, Curves, measure_curve
 from gpen_ui.faces import Detector, large_detector, parsed_mask, shape_mask, small_detector

@@ -155,8 +155,7 @@ def start_run(service: Service, job: Job, batch_size: BatchSize, stop: threading
 
 
 def _work(service: Service, job: Job, run: Run, batch_size: BatchSize) -> None:
-    from gpen_ui.engine import output_of
-    from gpen_ui.engine.prepare import Chosen
+    from gpen_ui.engine import Chosen, output_of
 
     try:
         output = replace(output_of(service.settings), format=job.output_format, suffix=job.suffix)

@@ -77,7 +77,7 @@ def _face(service: Service, restorer: Restorer, outcome: Outcome, choice: FaceCh
     Raises:
         GpenError: the photo could not be restored.
     """
-    from gpen_ui.engine.prepare import Chosen
+    from gpen_ui.engine import Chosen
 
     assert outcome.job is not None and outcome.source is not None
     options = outcome.job.options.model_copy(update={"likeness_guard": "off"})  # each variant as its title says
