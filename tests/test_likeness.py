@@ -114,13 +114,6 @@ def test_fifty_is_the_limit_of_dlib_and_colours_follow_the_number():
     assert likeness_of(0.6) == pytest.approx(50)
     bands = [band_of(value) for value in (100, 70, 69.9, 50, 49.9, 0)]
     assert bands == ["high", "high", "middle", "middle", "low", "low"]
-        "high",
-        "high",
-        "middle",
-        "middle",
-        "low",
-        "low",
-    ]
 
 
 def test_a_sharper_picture_is_compared_at_the_sharpness_of_the_original(crop: NDArray[np.float32]):
