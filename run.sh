@@ -10,6 +10,7 @@ set -euo pipefail
 readonly PYTHONS="python3.12 python3.11 python3.13 python3.14 python3"
 readonly TORCH_WHEELS="https://download.pytorch.org/whl" # one folder per build: cpu, cu118, cu126, ...
 readonly INDEX_TIMEOUT_S=10
+readonly REQUIREMENTS="requirements.txt requirements-likeness.txt pyproject.toml" # what an installation is made from
 
 checkout="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
 venv="$checkout/.venv"
@@ -48,9 +49,10 @@ state() { # files...
   (cd -- "$checkout" && cksum "$@")
 }
 
+# shellcheck disable=SC2086 - several files, one word each
 is_installed() {
   [ -f "$installed" ] && [ ! -e "$installing" ] && [ -x "$python" ] \
-    && [ "$(cat "$installed")" = "$(state requirements.txt pyproject.toml 2>/dev/null)" ]
+    && [ "$(cat "$installed")" = "$(state $REQUIREMENTS 2>/dev/null)" ]
 }
 
 is_installed_dev() {
@@ -64,6 +66,7 @@ write_whole() { # file
 
 # ---- installing ----------------------------------------------------------------------------------------------------
 
+# shellcheck disable=SC2086 - several files, one word each
 install() {
   refuse_second_install
   if ! can_continue_in_venv; then
@@ -73,7 +76,7 @@ install() {
   rm -f "$installed" "$installed_dev"
   install_packages
   check_packages
-  state requirements.txt pyproject.toml | write_whole "$installed"
+  state $REQUIREMENTS | write_whole "$installed"
   rm -f "$installing"
   say "Installed." "安装完成。"
 }
@@ -148,9 +151,18 @@ install_packages() {
   install_torch
   pip_install -r "$checkout/requirements.txt"
   (cd -- "$checkout" && pip_install --no-deps -e .)
+  install_likeness
   if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
     say "Note: basicsr has no build for Python 3.13 and newer and is left out; faces work, networks for the background will need Python 3.12 or 3.11." \
       "注意：basicsr 没有适用于 Python 3.13 及更新版本的构建，已跳过；人脸修复不受影响，以后的背景放大网络需要 Python 3.12 或 3.11。"
+  fi
+}
+
+# Not needed by anything else: where it cannot be had, the program works and says that likeness is not measured.
+install_likeness() {
+  if ! pip_install -r "$checkout/requirements-likeness.txt"; then
+    say "Note: what likeness is measured with could not be installed (see above); everything else works. To try again: .venv/bin/python -m pip install -r requirements-likeness.txt" \
+      "注意：用于测量相似度的软件包未能安装（见上文），其他功能不受影响。重试：.venv/bin/python -m pip install -r requirements-likeness.txt"
   fi
 }
 

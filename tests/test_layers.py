@@ -38,7 +38,7 @@ ALLOWED_BESIDES = {("cli", "ui"), ("ui", "api")}
 
 # Foreign libraries -> the only places that may import them at all.
 HOMES = {
-    "torch": ("network", "weights", "engine", "faces/parse.py", "faces/detect.py"),
+    "torch": ("network", "weights", "engine", "faces/parse.py", "faces/detect.py", "faces/likeness.py"),
     "gradio": ("ui",),
     "fastapi": ("api", "ui"),
     "typer": ("cli",),

@@ -30,6 +30,8 @@ def test_the_defaults_are_the_promised_ones():
         "mode": "natural",
         "skin_protection": True,
         "detail_enhancement": False,
+        "likeness_guard": "lower",
+        "least_likeness": 50,
         "denoise": 0,
         "sharpen": 0,
         "contrast": 0,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements-likeness.txt")
 TOOLS = (
     "bash",
     "sh",
@@ -77,7 +78,7 @@ class Machine:
             found = shutil.which(tool)
             assert found, tool
             (self.bin / tool).symlink_to(found)
-        for name in ("run.sh", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
+        for name in ("run.sh", *REQUIREMENTS, "pyproject.toml"):
             shutil.copy(CHECKOUT / name, self.checkout / name)
 
     def put(self, name: str, content: str) -> None:
@@ -239,12 +240,13 @@ def test_a_failing_source_is_said_and_the_default_one_taken(machine: Machine):
 # ---- installing once, and repairing ----------------------------------------------------------------------------------
 
 
-def test_pytorch_comes_first_then_the_requirements_then_the_program(machine: Machine):
+def test_pytorch_comes_first_then_the_requirements_the_program_and_what_is_optional(machine: Machine):
     ran = machine.run(GPEN_UI_TORCH_INDEX="https://mirror.example/cpu")
-    first, second, third = machine.installs()
+    first, second, third, fourth = machine.installs()
     assert re.search(r"torch>=\S+ torchvision>=\S+$", first)
     assert second.endswith("requirements.txt")
     assert third == "--no-deps -e ."
+    assert fourth.endswith("requirements-likeness.txt")
     assert ran.stdout.startswith("RAN")
 
 
@@ -257,7 +259,7 @@ def test_a_second_start_installs_nothing(machine: Machine):
     assert "<--port> <7861>" in ran.stdout
 
 
-@pytest.mark.parametrize("moment", ["torch>=", "-r ", "-e ."])
+@pytest.mark.parametrize("moment", ["torch>=", "-r ", "-e .", "likeness"])
 def test_an_installation_killed_at_any_moment_is_repaired_by_the_next_start(machine: Machine, moment: str):
     killed = machine.run(GPEN_UI_TORCH_INDEX="https://mirror.example/cpu", STANDIN_KILL=moment)
     assert killed.returncode in (-9, 137)  # run.sh itself, or the part of it that was installing
@@ -267,7 +269,7 @@ def test_an_installation_killed_at_any_moment_is_repaired_by_the_next_start(mach
     ran = machine.run(GPEN_UI_TORCH_INDEX="https://mirror.example/cpu")
     assert ran.returncode == 0
     assert "interrupted" in ran.stderr
-    assert len(machine.installs()) == 3
+    assert len(machine.installs()) == 4
     assert not leftover.exists()
     machine.run()
     assert machine.installs() == []
@@ -323,6 +325,16 @@ def test_a_failed_installation_is_not_taken_for_a_good_one(machine: Machine):
     assert ran.returncode != 0
     assert "RAN" not in ran.stdout
     assert "RAN" in machine.run().stdout
+
+
+def test_without_what_likeness_needs_the_program_starts_and_says_so_once(machine: Machine):
+    ran = machine.run(STANDIN_FAIL="requirements-likeness.txt")
+    assert ran.returncode == 0
+    assert "RAN" in ran.stdout
+    assert "likeness" in ran.stderr
+    ran = machine.run()
+    assert machine.installs() == []
+    assert ran.stderr == ""
 
 
 def test_a_second_start_during_the_installation_waits_for_no_one_and_breaks_nothing(machine: Machine, tmp_path: Path):

@@ -85,10 +85,16 @@ def _restored(engine: Engine, wanted: Chosen, options: Any, output: Output, stop
         "Content-Disposition": attachment(name),
         "X-Faces-Found": str(len(result.faces)),
         "X-Faces-Restored": str(result.restored_count),
+        "X-Faces-Likeness": _likeness(result),
         "X-Seconds": f"{result.total_seconds:.3f}",
         "X-Notes": ", ".join(notes),
     }
     return Response(encoded.data, media_type=picture_type(name), headers=headers)
+
+
+def _likeness(result: RestoredPhoto) -> str:
+    """Of each face, left to right, for example "83.2, -, 61.0"; "-" for one that was not measured."""
+    return ", ".join("-" if face.likeness is None else f"{face.likeness:.1f}" for face in result.faces)
 
 
 def _refuse_failure(result: RestoredPhoto) -> None:

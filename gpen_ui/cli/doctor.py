@@ -90,6 +90,8 @@ def _lines(
     yield text("cli.doctor.devices", model=settings.model)
     for info in devices:
         yield f"  {_device_line(info, timings.get(info.device), language)}"
+    if diagnosis.measures_likeness:
+        yield text("cli.doctor.likeness")
     yield from _advice(diagnosis, devices, timings, language)
 
 
@@ -154,6 +156,7 @@ def _record(
             "programs": [{"pid": pid, "name": name, "memory_bytes": used} for pid, name, used in driver.programs],
         },
         "model": settings.model,
+        "measures_likeness": diagnosis.measures_likeness,
         "devices": [_device_record(info, timings.get(info.device), language) for info in devices],
         "findings": [
             {"level": finding.level, "key": finding.note.key, "sentence": finding.note.sentence(language)}

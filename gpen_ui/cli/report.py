@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +97,7 @@ def photo_line(written: Written, language: Language) -> str:
         # of a photo without a face a note tells
         *([say("cli.line.faces", language, restored=restored, found=found)] if found else []),
         say("cli.line.seconds", language, seconds=f"{written.restored.total_seconds:.1f}"),
+        *_likeness(written.restored.faces, language),
         *(note.sentence(language) for note in written.restored.notes),
         *_faces_left(written.restored.faces, language),
     ]
@@ -103,12 +105,23 @@ def photo_line(written: Written, language: Language) -> str:
 
 
 def _faces_left(faces: tuple[FaceOutcome, ...], language: Language) -> list[str]:
-    """One remark per face that was not restored and carries a reason."""
+    """One remark per face that carries a reason: it was not restored, or with less strength than was asked for."""
     return [
         say("cli.line.face", language, number=face.number, reason=face.why.sentence(language))
         for face in faces
-        if face.state != "restored" and face.why is not None
+        if face.why is not None
     ]
+
+
+def _likeness(faces: tuple[FaceOutcome, ...], language: Language) -> list[str]:
+    """The likeness of the restored faces, from the least to the greatest."""
+    found = sorted(
+        math.floor(face.likeness) for face in faces if face.likeness is not None and face.state == "restored"
+    )
+    if not found:
+        return []
+    values = str(found[0]) if found[0] == found[-1] else f"{found[0]}-{found[-1]}"
+    return [say("cli.line.likeness", language, values=values)]
 
 
 def photo_record(written: Written, language: Language) -> dict[str, object]:
@@ -141,4 +154,6 @@ def _face_record(face: FaceOutcome, language: Language) -> dict[str, object]:
         "score": round(float(face.score), 4),
         "state": face.state,
         "why": face.why.sentence(language) if face.why else None,
+        "strength": face.strength,
+        "likeness": round(face.likeness, 1) if face.likeness is not None else None,
     }

@@ -10,6 +10,7 @@ from typing import Literal
 
 from gpen_ui.engine.nvidia import Card, Driver, read_driver
 from gpen_ui.engine.results import Note
+from gpen_ui.faces.likeness import recognizer_file
 
 MEMORY_SHARE_SEEN = 0.9  # the driver keeps a few percent for itself; less than this is a wrong or shared card
 MEMORY_SHARE_USED = 0.15  # a desktop takes some; more than this is missing for batches
@@ -60,11 +61,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that was found out without loading a network."""
+    """All that was found out without loading a network.
+
+    Attributes:
+        measures_likeness: what likeness is measured with is installed.
+    """
 
     build: TorchBuild
     driver: Driver | None
     findings: tuple[Finding, ...]
+    measures_likeness: bool = False
 
 
 def diagnose() -> Diagnosis:
@@ -74,7 +80,10 @@ def diagnose() -> Diagnosis:
     findings = find_card_problems(build, driver)
     if importlib.util.find_spec("basicsr") is None:
         findings.append(Finding("hint", Note("doctor_no_basicsr")))
-    return Diagnosis(build, driver, tuple(findings))
+    likeness = recognizer_file() is not None
+    if not likeness:
+        findings.append(Finding("hint", Note("doctor_no_likeness")))
+    return Diagnosis(build, driver, tuple(findings), likeness)
 
 
 def find_card_problems(build: TorchBuild, driver: Driver | None) -> list[Finding]:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 import numpy as np
 
 from gpen_ui import look
+from gpen_ui.engine.likeness import Held, hold_likeness, mark_likeness, was_asked_for
 from gpen_ui.engine.prepare import ALIGNED, Crop, Job, outcome, wrapped
-from gpen_ui.engine.results import FaceOutcome, Note, RestoredPhoto
+from gpen_ui.engine.results import FaceOutcome, FaceState, Note, RestoredPhoto
 from gpen_ui.errors import GpenError
 from gpen_ui.faces import Affine, FaceLayer, face_rectangle, paste_faces, rescaled, scale_of
+from gpen_ui.faces.likeness import Embedder
 from gpen_ui.faces.mask import Mask
 from gpen_ui.look.channels import is_gray, luminance
 from gpen_ui.options import RestoreOptions
@@ -21,13 +23,17 @@ from gpen_ui.photo import Photo, Pixels
 Masker = Callable[[Crop], Mask]  # a restored crop -> where it replaces the photo
 
 
-def finish(job: Job, options: RestoreOptions, masker: Masker) -> RestoredPhoto:
-    """The outcome of a photo whose faces are all back from the network; an error of the photo is part of it."""
+def finish(job: Job, options: RestoreOptions, masker: Masker, embed: Embedder | None = None) -> RestoredPhoto:
+    """The outcome of a photo whose faces are all back from the network; an error of the photo is part of it.
+
+    Args:
+        embed: measures likeness; None where that is not possible.
+    """
     photo = None
     if job.error is None:
         try:
             job.restored.update({place: kept.result() for place, kept in job.keeping.items()})
-            photo = _aligned(job) if options.aligned else _composed(job, options, masker)
+            photo = _aligned(job, options, embed) if options.aligned else _composed(job, options, masker, embed)
         except Exception as error:
             job.error = wrapped(error, job.name)
     return RestoredPhoto(
@@ -44,8 +50,9 @@ def finish(job: Job, options: RestoreOptions, masker: Masker) -> RestoredPhoto:
     )
 
 
-def _aligned(job: Job) -> Photo:
-    """The network's own picture of an aligned face."""
+def _aligned(job: Job, options: RestoreOptions, embed: Embedder | None) -> Photo:
+    """The network's own picture of an aligned face. It has no strength that could be lowered, so its likeness is only
+    measured and marked."""
     assert job.original is not None
     result = job.restored[ALIGNED]
     if isinstance(result, GpenError):
@@ -54,22 +61,25 @@ def _aligned(job: Job) -> Photo:
     depth = job.original.pixels.dtype
     pixels = np.rint(picture * look.level_of(job.original.pixels)).astype(depth)
     height, width = pixels.shape[:2]
-    job.outcomes[ALIGNED] = FaceOutcome(1, (0.0, 0.0, float(width), float(height)), 1.0, "restored")
+    likeness, why = mark_likeness(picture, job.crop(ALIGNED, len(result)), options, embed)
+    box = (0.0, 0.0, float(width), float(height))
+    job.outcomes[ALIGNED] = FaceOutcome(1, box, 1.0, "restored", why, likeness=likeness)
     return dataclasses.replace(job.original, pixels=pixels, alpha=None)
 
 
-def _composed(job: Job, options: RestoreOptions, masker: Masker) -> Photo:
+def _composed(job: Job, options: RestoreOptions, masker: Masker, embed: Embedder | None) -> Photo:
     """The photo with its faces put back and the adjustments made."""
     assert job.original is not None and job.pixels is not None
     start = time.perf_counter()
     base = look.enlarge(look.denoise(job.pixels, options.denoise), options.output_scale)
     job.clock("look", start)
     start = time.perf_counter()
-    layers = [
-        _layer(job, place, crop, options, masker)
+    held = {
+        place: _held(job, place, crop, options, masker, embed)
         for place, crop in sorted(job.restored.items())
         if not isinstance(crop, GpenError)
-    ]
+    }
+    layers = [each.layer for each in held.values() if each.layer is not None]
     pixels = paste_faces(base, layers) if layers else base
     job.clock("paste", start)
     start = time.perf_counter()
@@ -79,17 +89,25 @@ def _composed(job: Job, options: RestoreOptions, masker: Masker) -> Photo:
     if alpha is not None:
         alpha = look.enlarge_plane(look.reduce_long_edge(alpha, options.long_edge), options.output_scale)
     job.clock("look", start)
-    _note_outcomes(job, options)
+    _note_outcomes(job, held, options)
+    if held and embed is None and was_asked_for(options):
+        job.notes.append(Note("likeness_missing"))
     return dataclasses.replace(job.original, pixels=pixels, alpha=alpha)
 
 
-def _layer(job: Job, place: int, restored: Crop, options: RestoreOptions, masker: Masker) -> FaceLayer:
+def _held(
+    job: Job, place: int, restored: Crop, options: RestoreOptions, masker: Masker, embed: Embedder | None
+) -> Held:
+    """One face, ready to be pasted as far as its likeness allows."""
     assert job.pixels is not None
     to_crop = job.transform(place, len(restored))
+    original = job.crop(place, len(restored))
     noise = face_noise(job.pixels, to_crop, len(restored))
-    picture = dress_face(restored, job.crop(place, len(restored)), to_crop, noise, options)
+    picture = dress_face(restored, original, to_crop, noise, options)
     at_scale = rescaled(to_crop, options.output_scale)
-    return FaceLayer(picture, masker(restored), at_scale, strength_of(job, place, options) / 100, noise)
+    strength = strength_of(job, place, options)
+    layer = FaceLayer(picture, masker(restored), at_scale, strength / 100, noise)
+    return hold_likeness(layer, original, strength, options, embed)
 
 
 def strength_of(job: Job, place: int, options: RestoreOptions) -> int:
@@ -120,14 +138,18 @@ def face_noise(pixels: Pixels, to_crop: Affine, crop_px: int) -> float:
     return float(look.estimate_noise(luminance(part))) if part.size else 0.0
 
 
-def _note_outcomes(job: Job, options: RestoreOptions) -> None:
+def _note_outcomes(job: Job, held: dict[int, Held], options: RestoreOptions) -> None:
     for place, result in job.restored.items():
         face = job.faces[place]
         if isinstance(result, GpenError):
             why = Note("face_failed", {"reason": result})
             job.outcomes[place] = outcome(place, face, options.output_scale, "failed", why)
         else:
-            restored = outcome(place, face, options.output_scale, "restored")
+            one = held[place]
+            state: FaceState = "restored" if one.layer is not None else "left"
             job.outcomes[place] = dataclasses.replace(
-                restored, strength=strength_of(job, place, options), model=job.models.get(place)
+                outcome(place, face, options.output_scale, state, one.why),
+                strength=one.strength if one.layer is not None else None,
+                model=job.models.get(place),
+                likeness=one.likeness,
             )

@@ -16,6 +16,7 @@ from gpen_ui import __version__
 from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, free_bytes, memory_bytes, trial
 from gpen_ui.engine.finish import Masker
+from gpen_ui.engine.likeness import find_embedder
 from gpen_ui.engine.loading import load_runner
 from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
 from gpen_ui.engine.others import OtherNetworks
@@ -108,7 +109,8 @@ class Restorer:
         read = functools.partial(read_photo, max_megapixels=max_megapixels)
         larger = larger_model(runner.size_px, folder)
         detector, masker = load_detector(folder, runner.device), load_masker(folder, runner.device)
-        parts = Parts(runner, detector, masker, read, OtherNetworks(folder, lambda: runner.device), larger)
+        others = OtherNetworks(folder, lambda: runner.device)
+        parts = Parts(runner, detector, masker, read, others, larger, find_embedder())
         sha256 = (spec.sha256 if spec else None) or sha256_of(path)
         return cls(parts, spec.name if spec else path.name, path, sha256, report, batch_size)
 
@@ -165,6 +167,11 @@ class Restorer:
     def kernel_trouble(self) -> Note | None:
         """Why the card's own kernels are not used; None where they are, or where there are none."""
         return self._parts.runner.trouble
+
+    @property
+    def measures_likeness(self) -> bool:
+        """Whether the likeness of faces can be measured here."""
+        return self._parts.embed is not None
 
     def warm_up(self) -> None:
         """Compiles what the device compiles, and waits for it; from then on it is on disk."""

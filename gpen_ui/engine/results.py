@@ -33,10 +33,12 @@ class FaceOutcome:
     Attributes:
         number: counts the faces of the photo from 1, left to right.
         box_xyxy: in pixels of the result.
-        state: restored, left alone on purpose, or failed; `why` says the reason of the last two.
+        state: restored, left alone on purpose, or failed.
+        why: the reason of the last two, or what there is to say of a restored face: that its strength was lowered.
         strength: in percent, with which a restored face was put back; None for the others.
         model: that restored it, where it was another than the one of all faces.
-        likeness: 0 to 100, how surely the result is still the person of the original; None where it was not measured.
+        likeness: 0 to 100, how surely the result is still the person of the original; of a face that was left for its
+            sake, what its restoration would have had. None where it was not measured.
     """
 
     number: int

@@ -20,6 +20,7 @@ from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.faces import Detector
+from gpen_ui.faces.likeness import Embedder
 from gpen_ui.look.threads import one_core_each
 from gpen_ui.options import RestoreOptions
 
@@ -42,6 +43,7 @@ class Parts:
     read: Read
     others: OtherNetworks
     larger_model: str | None = None
+    embed: Embedder | None = None
 
 
 def workers_beside(device: str) -> int:
@@ -209,8 +211,8 @@ class _Run(Generic[T]):
     def _finish(self, job: Job) -> T:
         if job.pixels is not None and job.pixels.size // 3 > HUGE_PIXELS:
             with self._huge:
-                return self._then(finish(job, self._options, self._parts.masker))
-        return self._then(finish(job, self._options, self._parts.masker))
+                return self._then(finish(job, self._options, self._parts.masker, self._parts.embed))
+        return self._then(finish(job, self._options, self._parts.masker, self._parts.embed))
 
     def ready(self) -> Iterator[T]:
         """What is finished; waits for it when too much is underway."""

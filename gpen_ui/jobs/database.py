@@ -16,7 +16,7 @@ from gpen_ui.errors import GpenError, reason_of
 from gpen_ui.paths import shown
 
 FILE_NAME = "runs.sqlite"
-VERSION = 1  # of the tables below
+VERSION = 2  # of the tables below
 BUSY_S = 30.0  # how long one process waits for another one's transaction
 
 _TABLES = """
@@ -42,7 +42,7 @@ CREATE INDEX photos_by_end ON photos (run_id, finished_s);
 CREATE INDEX photos_by_path ON photos (path);
 CREATE TABLE faces (
     photo_id INTEGER NOT NULL, number INTEGER NOT NULL, box TEXT NOT NULL, score REAL NOT NULL, state TEXT NOT NULL,
-    why TEXT, PRIMARY KEY (photo_id, number)
+    why TEXT, strength INTEGER, likeness REAL, PRIMARY KEY (photo_id, number)
 ) WITHOUT ROWID;
 CREATE TABLE thumbnails (
     photo_id INTEGER PRIMARY KEY, before BLOB, after BLOB, face_before BLOB, face_after BLOB
@@ -55,6 +55,8 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_run ON events (run_id, seq);
 """
+# What brings a file of an earlier version to the next one, by the version that it then has.
+_CHANGES = {2: "ALTER TABLE faces ADD COLUMN strength INTEGER;\nALTER TABLE faces ADD COLUMN likeness REAL"}
 
 
 class Database:
@@ -85,10 +87,12 @@ class Database:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
                 raise GpenError("runs_store_newer", path=shown(self.path))
-            if version == 0:
-                for statement in _TABLES.split(";\n"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {VERSION}")
+            if version == VERSION:
+                return
+            changes = [_TABLES] if version == 0 else [_CHANGES[each] for each in range(version + 1, VERSION + 1)]
+            for statement in (each for change in changes for each in change.split(";\n")):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {VERSION}")
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a query; ask for a bounded number."""

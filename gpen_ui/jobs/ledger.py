@@ -268,7 +268,15 @@ class Ledger:
         """The faces of a photo, left to right."""
         rows = self._database.rows("SELECT * FROM faces WHERE photo_id = ? ORDER BY number", (photo_id,))
         return tuple(
-            FaceRecord(row["number"], _box(json.loads(row["box"])), row["score"], row["state"], unpack(row["why"]))
+            FaceRecord(
+                number=row["number"],
+                box_xyxy=_box(json.loads(row["box"])),
+                score=row["score"],
+                state=row["state"],
+                why=unpack(row["why"]),
+                strength=row["strength"],
+                likeness=row["likeness"],
+            )
             for row in rows
         )
 
@@ -352,9 +360,13 @@ def _put_facts(connection: sqlite3.Connection, photo_id: int, facts: Facts) -> N
     )
     connection.execute("DELETE FROM faces WHERE photo_id = ?", (photo_id,))
     connection.executemany(
-        "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO faces (photo_id, number, box, score, state, why, strength, likeness) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (photo_id, face.number, json.dumps(face.box_xyxy), face.score, face.state, pack(face.why))
+            (
+                *(photo_id, face.number, json.dumps(face.box_xyxy), face.score, face.state, pack(face.why)),
+                *(face.strength, face.likeness),
+            )
             for face in facts.faces
         ],
     )

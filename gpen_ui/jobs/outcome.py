@@ -65,7 +65,15 @@ def failed(photo: PhotoRecord, error: GpenError, recipe: str) -> Outcome:
 def _facts_of(photo: PhotoRecord, restored: RestoredPhoto, recipe: str, content_hash: str) -> Facts:
     original, result = restored.original, restored.photo
     faces = tuple(
-        FaceRecord(face.number, face.box_xyxy, face.score, face.state, told(face.why) if face.why else None)
+        FaceRecord(
+            number=face.number,
+            box_xyxy=face.box_xyxy,
+            score=face.score,
+            state=face.state,
+            why=told(face.why) if face.why else None,
+            strength=face.strength,
+            likeness=face.likeness,
+        )
         for face in restored.faces
     )
     return Facts(

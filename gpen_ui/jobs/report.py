@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from gpen_ui.texts import Language, say
 PAGE = 200  # photos held in memory at a time
 CSV_COLUMNS = (
     "number", "source", "outcome", "result", "reason", "faces_found", "faces_restored", "faces_failed", "width_before",
-    "height_before", "width_after", "height_after", "seconds", "device", "notes", "finished",
+    "height_before", "width_after", "height_after", "seconds", "device", "notes", "finished", "likeness", "strength",
 )  # fmt: skip
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a table program would compute a cell that begins so
 
@@ -59,7 +60,7 @@ def report_csv(store: RunStore, run: RunRecord, language: Language) -> Iterator[
     for photo in photos_of(store, run):
         buffer.seek(0)
         buffer.truncate()
-        writer.writerow([_cell(value) for value in _row(photo, language)])
+        writer.writerow([_cell(value) for value in _row(photo, store.ledger.faces(photo.id), language)])
         yield buffer.getvalue()
 
 
@@ -126,6 +127,8 @@ def photo_facts(photo: PhotoRecord, faces: tuple[FaceRecord, ...], language: Lan
                 "score": round(face.score, 4),
                 "state": face.state,
                 "why": face.why.sentence(language) if face.why else None,
+                "strength": face.strength,
+                "likeness": round(face.likeness, 1) if face.likeness is not None else None,
             }
             for face in faces
         ],
@@ -137,7 +140,7 @@ def photo_facts(photo: PhotoRecord, faces: tuple[FaceRecord, ...], language: Lan
     }
 
 
-def _row(photo: PhotoRecord, language: Language) -> list[object]:
+def _row(photo: PhotoRecord, faces: tuple[FaceRecord, ...], language: Language) -> list[object]:
     before, after = photo.before_wh or ("", ""), photo.after_wh or ("", "")
     return [
         photo.number,
@@ -150,7 +153,14 @@ def _row(photo: PhotoRecord, language: Language) -> list[object]:
         photo.device,
         " ".join(note.sentence(language) for note in photo.notes),
         _time(photo.finished_s) or "",
+        _by_face((face.number, face.likeness) for face in faces),
+        _by_face((face.number, face.strength) for face in faces),
     ]
+
+
+def _by_face(values: Iterable[tuple[int, float | None]]) -> str:
+    """A number for each face of a photo in one cell, for example "1: 83, 3: 61"; faces without one are left out."""
+    return ", ".join(f"{number}: {math.floor(value)}" for number, value in values if value is not None)
 
 
 def _cell(value: object) -> object:

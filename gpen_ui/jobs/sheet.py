@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from html import escape
 
+from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.jobs.report import counts, photos_of
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.types import PhotoRecord, RunRecord
@@ -29,6 +30,8 @@ article h3 { font-size: .95rem; margin: 0 0 .4rem; overflow-wrap: anywhere; font
 figure { margin: 0; } figcaption { font-size: .8rem; opacity: .7; }
 img { width: 100%; height: 150px; object-fit: contain; background: #8882; border-radius: 4px; }
 p { margin: .3rem 0 0; font-size: .87rem; overflow-wrap: anywhere; }
+.likeness { display: inline-block; padding: 0 .5em; border-radius: 9px; margin: .1rem .2rem .1rem 0; color: #fff; }
+.likeness.high { background: #15703b; } .likeness.middle { background: #8a5a00; } .likeness.low { background: #b3261e; }
 .failed { border-color: #c33; } .failed h3, .bad { color: #c33; }
 @media (prefers-color-scheme: dark) { .failed h3, .bad { color: #f77; } }
 """
@@ -88,6 +91,9 @@ def _article(store: RunStore, photo: PhotoRecord, language: Language, *, with_pi
     for line, is_bad in _lines(store, photo, language):
         kind = "bad" if is_bad else "fact"
         parts.append(f'<p class="{kind}">{escape(line)}</p>')
+    marks = likeness_marks(store.ledger.faces(photo.id), language)
+    if marks:
+        parts.append(f'<p class="fact">{escape(say("runs.likeness", language))}: {marks}</p>')
     return "".join(parts) + "</article>\n"
 
 

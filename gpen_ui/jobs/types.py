@@ -171,6 +171,8 @@ class FaceRecord:
     score: float
     state: str
     why: Told | None
+    strength: int | None = None
+    likeness: float | None = None
 
 
 @dataclass(frozen=True)

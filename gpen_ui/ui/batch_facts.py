@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.paths import shown
 from gpen_ui.ui import views
 from gpen_ui.ui.batch_size import AUTO
@@ -56,7 +57,8 @@ def photo_card(
     ]
     notes += [(speech("page.fact.note"), note.sentence(speech.language)) for note in photo.notes]
     shown_figures = f'<div class="figures">{figures}</div>' if figures else ""
-    return f'<div class="photo-card">{shown_figures}{views.definitions(pairs, notes)}</div>'
+    marked = [(speech("runs.likeness"), likeness_marks(faces, speech.language))]
+    return f'<div class="photo-card">{shown_figures}{views.definitions(pairs, notes, marked)}</div>'
 
 
 def _figure(photo: PhotoRecord, which: Thumbnail, speech: Speech) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.catalog import ModelSpec
+from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.ui.runs import Outcome
 from gpen_ui.ui.speech import Speech
 
@@ -86,6 +87,8 @@ def _row(face: FaceOutcome, outcome: Outcome, models: Sequence[ModelSpec], speec
             f'aria-label="{escape(speech("page.faces.compare.one", number=number))}">'
             f"{escape(speech('page.faces.compare'))}</button>"
         )
+    if face.likeness is not None:
+        parts.append(f'<p class="likeness-of">{likeness_marks([face], speech.language)}</p>')
     if face.why is not None:
         parts.append(f'<p class="why">{escape(face.why.sentence(speech.language))}</p>')
     return f'<li data-place="{number - 1}">{"".join(parts)}</li>'

@@ -11,6 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from gpen_ui.catalog import ModelSpec
+from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.ui.runs import Outcome, Run
 from gpen_ui.ui.speech import Speech
 
@@ -102,7 +103,8 @@ def facts(outcome: Outcome, speech: Speech, *, shows_paths: bool) -> str:
     if outcome.saved is not None:
         pairs.append((speech("page.fact.saved"), str(outcome.saved) if shows_paths else outcome.saved.name))
     notes = [(speech("page.fact.note"), note.sentence(speech.language)) for note in outcome.notes]
-    return definitions(pairs, notes)
+    marked = [(speech("runs.likeness"), likeness_marks((face for face, _ in outcome.faces), speech.language))]
+    return definitions(pairs, notes, marked)
 
 
 def faces_text(outcome: Outcome, speech: Speech) -> str:
@@ -128,6 +130,8 @@ def device_card(restorer: Restorer | None, error: BaseException | None, licence:
     if report.memory_bytes:
         pairs.append((speech("page.model.now.memory"), bytes_text(report.memory_bytes)))
     pairs.append((speech("page.model.now.batch_size"), str(restorer.batch_size)))
+    measured = "yes" if restorer.measures_likeness else "no"
+    pairs.append((speech("runs.likeness"), speech(f"page.model.now.likeness.{measured}")))
     pairs.append((speech("page.model.now.licence"), licence))
     told = [note for note in (report.why, restorer.kernel_trouble) if note is not None]
     why = [(speech("page.model.now.why"), note.sentence(speech.language)) for note in told]
@@ -218,9 +222,16 @@ def bytes_text(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def definitions(pairs: Sequence[tuple[str, str]], notes: Sequence[tuple[str, str]]) -> str:
-    """A list of names and values; notes stand out."""
+def definitions(
+    pairs: Sequence[tuple[str, str]], notes: Sequence[tuple[str, str]], marked: Sequence[tuple[str, str]] = ()
+) -> str:
+    """A list of names and values; notes stand out.
+
+    Args:
+        marked: their values are HTML; empty ones are left out.
+    """
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+    rows += "".join(f"<dt>{escape(name)}</dt><dd>{value}</dd>" for name, value in marked if value)
     rows += "".join(f'<dt>{escape(name)}</dt><dd class="note">{escape(value)}</dd>' for name, value in notes)
     return f'<dl class="facts">{rows}</dl>'
 
