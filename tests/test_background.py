@@ -143,6 +143,7 @@ def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(backdrop_module, "MARGIN_PX", MARGIN_PX)
     monkeypatch.setattr(backdrop_module, "SMALLEST_TILE_PX", SMALLEST_TILE_PX)
     monkeypatch.setattr(backdrop_module, "TRIAL_PX", {"cpu": 16})
+    monkeypatch.setattr(backdrop_module, "TRIAL_ELSEWHERE_PX", 16)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -35,6 +35,7 @@ def test_the_defaults_are_the_promised_ones():
         "contrast": 0,
         "brightness": 0,
         "output_scale": 1,
+        "background": "lanczos",
         "long_edge": 0,
         "smallest_face_px": 24,
         "detector_threshold": 0.7,

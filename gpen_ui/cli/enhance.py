@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpen_ui.cli.background import BackgroundLines
 from gpen_ui.cli.flags import FORMATS, options_from_flags, with_option_flags, with_output_flags
 from gpen_ui.cli.inputs import Source, gather_sources
 from gpen_ui.cli.progress import shown_progress
@@ -115,10 +116,12 @@ def _run(plan: _Plan, report: Report) -> None:
 
             restorer = _load(plan)
             device = restorer.device_report.device
+            told = BackgroundLines(plan.language, silent=plan.silent)
             try:
                 paths = [source.path for source in sources]
                 encode = partial(made, output=output_of(plan.settings))
-                results = restorer.stream(paths, plan.options, stop=stop, then=encode)
+                told.beforehand(restorer, plan.options, paths)
+                results = restorer.stream(paths, plan.options, stop=stop, then=encode, watch=told.tile)
                 _write_all(plan, report, sources, results)
             finally:
                 restorer.close()
