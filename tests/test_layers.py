@@ -17,6 +17,7 @@ FLOORS = {
     "texts": 0,
     "errors": 1,
     "options": 2,
+    "choices": 2,
     "settings": 2,
     "catalog": 2,
     "access": 3,

@@ -17,7 +17,18 @@ import pytest
 from PIL import Image, ImageCms
 
 from gpen_ui.errors import PhotoWriteError
-from gpen_ui.photo import Photo, PhotoMetadata, find_photos, photo_from_pixels, read_photo, save_photo, written_format
+from gpen_ui.photo import (
+    Photo,
+    PhotoMetadata,
+    find_photos,
+    photo_from_pixels,
+    read_photo,
+    replace_encoded,
+    save_encoded,
+    save_photo,
+    stamp_of,
+    written_format,
+)
 from tests.test_photo_read import scene, sentence
 
 ORIENTATION, SOFTWARE, EXIF_DIRECTORY, WIDTH, HEIGHT = 0x0112, 0x0131, 0x8769, 0xA002, 0xA003
@@ -270,3 +281,15 @@ def test_folders_and_names_that_cannot_be(tmp_path: Path):
             save_photo(photo_of("PNG"), folder, name=name)
         assert words in sentence(error)
     assert list((tmp_path / "ok").iterdir()) == []
+
+
+def test_a_result_is_replaced_only_while_it_is_the_one_that_was_written(tmp_path: Path):
+    path = save_encoded(b"first", tmp_path, name="a.jpg", suffix="_gpen", extension=".jpg")
+    written = stamp_of(path)
+    assert replace_encoded(b"second", path, written) and path.read_bytes() == b"second"
+    written = stamp_of(path)
+    path.write_bytes(b"edited by its owner")
+    assert not replace_encoded(b"third", path, written) and path.read_bytes() == b"edited by its owner"
+    path.unlink()
+    assert not replace_encoded(b"third", path, written) and not path.exists()
+    assert not replace_encoded(b"third", path, None) and list(tmp_path.iterdir()) == []

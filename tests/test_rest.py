@@ -73,9 +73,17 @@ class TestOnePhoto:
         sharp = client.post("/restore", files={"file": ("a.png", file)}, data={"preset": "high-quality"})
         assert sharp.content != client.post("/restore", files={"file": ("a.png", file)}).content
 
+    def test_single_faces_can_be_chosen(self, client: httpx.Client, tmp_path: Path):
+        photo = draw(tmp_path / "a.png", 1)
+        fields = {"faces": "1=off", "output_format": "png"}
+        answer = client.post("/restore", files={"file": ("a.png", photo.read_bytes())}, data=fields)
+        assert (answer.headers["x-faces-found"], answer.headers["x-faces-restored"]) == ("1", "0")
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), np.asarray(Image.open(photo)))
+
     @pytest.mark.parametrize(
         ("content", "fields", "status", "key"),
         [
+            (None, {"faces": "1=maybe"}, 422, "faces_typed"),
             (b"no picture", {}, 422, "photo_not_image"),
             (b"", {}, 422, "photo_empty"),
             (None, {"strength": "900"}, 422, "option_range"),

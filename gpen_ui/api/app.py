@@ -11,7 +11,7 @@ from gpen_ui import __version__
 from gpen_ui.api import about, events, now, results, runs
 from gpen_ui.api.asked import (
     FOLDER_FIELDS,
-    PHOTO_FIELDS,
+    NOW_FIELDS,
     RESUME_FIELDS,
     UPLOAD_FIELDS,
     form_body,
@@ -66,7 +66,7 @@ def openapi_document(api: FastAPI, language: Language) -> dict[str, Any]:
         servers=[{"url": PREFIX}],
     )
     bodies = {
-        "restore": form_body(PHOTO_FIELDS, "file", many=False, language=language),
+        "restore": form_body(NOW_FIELDS, "file", many=False, language=language),
         "upload_run": form_body(UPLOAD_FIELDS, "files", many=True, language=language),
         "folder_run": json_body(FOLDER_FIELDS, ["folder"], language),
         "resume_run": json_body(RESUME_FIELDS, [], language),

@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import Request
 
 from gpen_ui.api.parts import Chosen
+from gpen_ui.choices import TYPED_PATTERN, FaceChoice, read_choices
 from gpen_ui.errors import OptionError, UsageError
 from gpen_ui.jobs import RunSettings, run_settings_of
 from gpen_ui.jobs.names import LONGEST
@@ -37,8 +38,10 @@ OF_RUNS: dict[str, dict[str, Any]] = {
     "watch": {"type": "boolean"},
     "again": {"type": "boolean"},
 }
+FACES_LONGEST = 20_000  # characters of what is asked of single faces
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 4096, "pattern": r"^[^\x00-\x1f]+$"}
 PHOTO_FIELDS = ("preset", *OF_SETTINGS)
+NOW_FIELDS = (*PHOTO_FIELDS, "faces")
 UPLOAD_FIELDS = (*PHOTO_FIELDS, "batch_size", "template", "output")
 FOLDER_FIELDS = ("folder", *UPLOAD_FIELDS, "recursive", "watch", "again")
 RESUME_FIELDS = (*PHOTO_FIELDS, "batch_size", "template")
@@ -52,7 +55,7 @@ class Asked:
     """The fields that were given, each where it belongs.
 
     Attributes:
-        texts: folder and output.
+        texts: folder, output and faces.
     """
 
     preset: Preset | None = None
@@ -70,6 +73,14 @@ class Asked:
         usual = before.model_dump() if before is not None else {}
         preset = self.preset.options if self.preset is not None else {}
         return parse_options({**usual, **preset, **self.options})
+
+    def face_choices(self) -> tuple[FaceChoice, ...]:
+        """What is asked of single faces.
+
+        Raises:
+            OptionError: it is none of the form that `read_choices` takes.
+        """
+        return read_choices(self.texts.get("faces", ""))
 
     def changed(self, settings: Settings) -> Settings:
         """The settings of this installation with what was asked for.
@@ -120,7 +131,7 @@ def read_fields(values: Mapping[str, Any], known: Iterable[str], *, from_text: b
         {name: value for name, value in given.items() if name in RestoreOptions.model_fields},
         {name: value for name, value in given.items() if name in (*OF_SETTINGS, "batch_size")},
         {name: value for name, value in given.items() if name in OF_RUNS},
-        {name: value for name, value in given.items() if name in ("folder", "output")},
+        {name: value for name, value in given.items() if name in ("folder", "output", "faces")},
     )
 
 
@@ -159,6 +170,7 @@ def field_schemas(known: Iterable[str]) -> dict[str, dict[str, Any]]:
         "preset": {"type": "string", "enum": list(preset_names())},
         "folder": _TEXT,
         "output": _TEXT,
+        "faces": {"type": "string", "maxLength": FACES_LONGEST, "pattern": TYPED_PATTERN},
     }
     found = {**options, **{name: others[name] for name in known}}
     return {name: _bare(schema) for name, schema in found.items()}

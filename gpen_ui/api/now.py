@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from fastapi import APIRouter, Request, Response
 
-from gpen_ui.api.asked import PHOTO_FIELDS, Asked, read_fields
+from gpen_ui.api.asked import NOW_FIELDS, Asked, read_fields
 from gpen_ui.api.names import attachment
 from gpen_ui.api.parts import Engine, GivenParts, Parts
 from gpen_ui.api.receive import MB, Limits, receive
-from gpen_ui.engine import Output, encode_restored, output_of
-from gpen_ui.errors import FaceRestoreError, Stopped
+from gpen_ui.engine import Chosen, Output, encode_restored, output_of
+from gpen_ui.errors import FaceRestoreError, ModelError, Stopped
 from gpen_ui.photo import result_names
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def restore(request: Request, parts: GivenParts) -> Response:
         try:
             limits = Limits(1, parts.settings.upload_mb * MB, parts.settings.upload_mb * MB + FORM_BYTES)
             received = await receive(request, folder, "file", limits)
-            asked = read_fields(received.fields, PHOTO_FIELDS)
+            asked = read_fields(received.fields, NOW_FIELDS)
             return await _when_its_turn_comes(request, parts, received.files[0], asked)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -52,12 +52,13 @@ def _new_folder(parts: Parts) -> str:
 
 async def _when_its_turn_comes(request: Request, parts: Parts, photo: Path, asked: Asked) -> Response:
     """Waits without a thread; only the first two of the waiting requests stand in the queue to the device."""
+    wanted = Chosen(photo, asked.face_choices())
     options, output = asked.restore_options(), output_of(asked.changed(parts.settings))
     stop = threading.Event()
     watching = asyncio.create_task(_stop_when_gone(request, stop))
     try:
         return await anyio.to_thread.run_sync(
-            lambda: _restored(parts.engine, photo, options, output, stop), limiter=parts.own_threads
+            lambda: _restored(parts.engine, wanted, options, output, stop), limiter=parts.own_threads
         )
     finally:
         watching.cancel()
@@ -69,16 +70,16 @@ async def _stop_when_gone(request: Request, stop: threading.Event) -> None:
     stop.set()
 
 
-def _restored(engine: Engine, photo: Path, options: Any, output: Output, stop: threading.Event) -> Response:
+def _restored(engine: Engine, wanted: Chosen, options: Any, output: Output, stop: threading.Event) -> Response:
     if stop.is_set():
         raise Stopped("api_client_gone")
     with engine.using(None, stop) as restorer:
-        result = next(restorer.restore_many([photo], options, stop=stop), None)
+        result = next(restorer.restore_many([wanted], options, stop=stop), None)
     if result is None:
         raise Stopped("api_client_gone")
     _refuse_failure(result)
     encoded = encode_restored(result, output)
-    name = next(result_names(photo.name, output.suffix, encoded.extension))
+    name = next(result_names(result.name, output.suffix, encoded.extension))
     notes = [note.key for note in result.notes] + [remark.key for remark in encoded.remarks]
     headers = {
         "Content-Disposition": attachment(name),
@@ -95,6 +96,10 @@ def _refuse_failure(result: RestoredPhoto) -> None:
     if result.error is not None:
         raise result.error
     if result.lost_all_faces:
+        for face in result.faces:
+            reason = face.why.values.get("reason") if face.why is not None else None
+            if isinstance(reason, ModelError):
+                raise reason
         raise FaceRestoreError("run_no_face_restored")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpen_ui.choices import FaceChoice, read_choices
 from gpen_ui.cli.background import BackgroundLines
 from gpen_ui.cli.flags import FORMATS, options_from_flags, with_option_flags, with_output_flags
 from gpen_ui.cli.inputs import Source, gather_sources
@@ -20,7 +21,7 @@ from gpen_ui.cli.progress import shown_progress
 from gpen_ui.cli.report import Report, Written
 from gpen_ui.cli.speech import spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
-from gpen_ui.errors import GpenError
+from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.options import Preset, RestoreOptions, load_preset, preset_names
 from gpen_ui.settings import Settings, load_settings
 from gpen_ui.texts import Language, say
@@ -28,6 +29,7 @@ from gpen_ui.texts import Language, say
 if TYPE_CHECKING:
     from gpen_ui.engine import Made, Restorer
 
+FACE = "FACE=off|on|STRENGTH[@MODEL]"  # of `--face`
 WAITING_WRITES = 4  # finished pictures in memory that wait for the disk
 
 
@@ -42,6 +44,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         preset: Annotated[
             str | None, typer.Option(metavar="|".join(preset_names()), help=text("cli.flag.preset"))
         ] = None,
+        face: Annotated[list[str] | None, typer.Option(metavar=FACE, help=text("cli.flag.face"))] = None,
         model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
         device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,
         batch_size: Annotated[str | None, typer.Option(help=text("cli.flag.batch_size"))] = None,
@@ -59,7 +62,10 @@ def add_to(program: typer.Typer, language: Language) -> None:
             options = options_from_flags(given_options or {}, chosen)
             settings = _settings(chosen, output, model, device, batch_size, output_format, suffix, given_output or {})
             report = Report(language, as_json=as_json, quiet=quiet)
-            _run(_Plan(inputs, recursive, settings, options, language, silent=quiet), report)
+            _run(
+                _Plan(inputs, recursive, settings, options, read_choices(",".join(face or ())), language, silent=quiet),
+                report,
+            )
             raise typer.Exit(report.tally.exit_code)
 
     program.command("enhance", help=text("cli.enhance.help"))(
@@ -73,6 +79,7 @@ class _Plan:
     recursive: bool
     settings: Settings
     options: RestoreOptions
+    faces: tuple[FaceChoice, ...]
     language: Language
     silent: bool
 
@@ -107,21 +114,23 @@ def _run(plan: _Plan, report: Report) -> None:
     started = time.monotonic()
     outputs_folder = plan.settings.outputs_folder
     sources, barren = gather_sources(plan.inputs, recursive=plan.recursive, outputs_folder=outputs_folder)
+    if plan.faces and len(sources) > 1:
+        raise UsageError("face_flag_many", count=len(sources))
     for folder, error in barren:
         report.photo(Written(folder, None, None, error))
     device = ""
     with orderly_stop(lambda: tell(say("cli.stopping", plan.language))) as stop:
         if sources:
-            from gpen_ui.engine import made, output_of
+            from gpen_ui.engine import Chosen, made, output_of
 
             restorer = _load(plan)
             device = restorer.device_report.device
             told = BackgroundLines(plan.language, silent=plan.silent)
             try:
-                paths = [source.path for source in sources]
+                photos = [Chosen(source.path, plan.faces) for source in sources]
                 encode = partial(made, output=output_of(plan.settings))
-                told.beforehand(restorer, plan.options, paths)
-                results = restorer.stream(paths, plan.options, stop=stop, then=encode, watch=told.tile)
+                told.beforehand(restorer, plan.options, [source.path for source in sources])
+                results = restorer.stream(photos, plan.options, stop=stop, then=encode, watch=told.tile)
                 _write_all(plan, report, sources, results)
             finally:
                 restorer.close()

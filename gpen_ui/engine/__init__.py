@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gpen_ui.engine.output import Made, Output, Saved, encode_restored, made, output_of, save_made, save_restored
+from gpen_ui.engine.output import (
+    Made,
+    Output,
+    Saved,
+    encode_restored,
+    made,
+    output_of,
+    restoration_note,
+    save_made,
+    save_restored,
+)
 from gpen_ui.engine.results import FaceOutcome, Note, Progress, RestoredPhoto
+from gpen_ui.engine.sources import Chosen
 
 if TYPE_CHECKING:
     from gpen_ui.engine.device import DeviceInfo, DeviceReport, probe_devices
     from gpen_ui.engine.restorer import Restorer
 
 __all__ = [
+    "Chosen",
     "DeviceInfo",
     "DeviceReport",
     "FaceOutcome",
@@ -26,6 +38,7 @@ __all__ = [
     "made",
     "output_of",
     "probe_devices",
+    "restoration_note",
     "save_made",
     "save_restored",
 ]

@@ -34,8 +34,9 @@ def draw_background(
     start, noted, tiles = time.perf_counter(), len(backdrop.notes), 0
     try:
         pixels = look.denoise(job.pixels, options.denoise)
+        job.background = backdrop.recall(pixels, options.output_scale)
         drawing = backdrop.draw(pixels, options.output_scale, stop, job.name)
-        while True:
+        while job.background is None:
             try:
                 progress = next(drawing)
             except StopIteration as end:
@@ -53,7 +54,7 @@ def draw_background(
         job.error = wrapped(error, job.name)
     job.clock("background", start)
     job.notes += backdrop.notes[noted:]
-    if job.background is not None:
+    if tiles:
         seconds = f"{job.seconds['background']:.1f}"
         values: dict[str, object] = {"model": backdrop.name(options.output_scale), "seconds": seconds, "tiles": tiles}
         job.notes.append(Note("background_done", values))

@@ -40,6 +40,7 @@ def finish(job: Job, options: RestoreOptions, masker: Masker) -> RestoredPhoto:
         seconds=job.seconds,
         device=job.device,
         notes=tuple(job.notes),
+        choices=job.choices,
     )
 
 
@@ -86,7 +87,7 @@ def _composed(job: Job, options: RestoreOptions, masker: Masker) -> Photo:
 
 def _layer(job: Job, place: int, restored: Crop, options: RestoreOptions, masker: Masker) -> FaceLayer:
     assert job.pixels is not None
-    to_crop = job.transforms[place]
+    to_crop = job.transform(place, len(restored))
     noise = face_noise(job.pixels, to_crop, len(restored))
     picture = dress_face(restored, job.crop(place, len(restored)), to_crop, noise, options)
     at_scale = rescaled(to_crop, options.output_scale)
@@ -128,5 +129,7 @@ def _note_outcomes(job: Job, options: RestoreOptions) -> None:
             why = Note("face_failed", {"reason": result})
             job.outcomes[place] = outcome(place, face, options.output_scale, "failed", why)
         else:
-            strength = strength_of(job, place, options)
-            job.outcomes[place] = outcome(place, face, options.output_scale, "restored", strength=strength)
+            restored = outcome(place, face, options.output_scale, "restored")
+            job.outcomes[place] = dataclasses.replace(
+                restored, strength=strength_of(job, place, options), model=job.models.get(place)
+            )

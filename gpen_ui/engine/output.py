@@ -9,9 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from gpen_ui.choices import as_json
 from gpen_ui.engine.results import Note, RestoredPhoto
 from gpen_ui.errors import GpenError
-from gpen_ui.photo import Encoded, MetadataWish, Remark, WriteFormat, encode_file, save_encoded
+from gpen_ui.photo import (
+    Encoded,
+    MetadataWish,
+    Remark,
+    Stamp,
+    WriteFormat,
+    encode_file,
+    replace_encoded,
+    save_encoded,
+    stamp_of,
+)
 
 
 @dataclass(frozen=True)
@@ -35,10 +46,15 @@ class Output:
 
 @dataclass(frozen=True)
 class Saved:
-    """A written result and what its owner should know about the file."""
+    """A written result and what its owner should know about the file.
+
+    Attributes:
+        stamp: tells later whether the file is still the one that was written.
+    """
 
     path: Path
     notes: tuple[Note, ...]
+    stamp: Stamp | None = None
 
 
 class OutputSettings(Protocol):
@@ -61,17 +77,25 @@ def output_of(settings: OutputSettings) -> Output:
     return Output(settings.output_format, settings.suffix, settings.metadata, settings.ai_note, settings.keep_time)
 
 
-def save_restored(restored: RestoredPhoto, folder: Path, *, name: str, output: Output) -> Saved:
+def save_restored(
+    restored: RestoredPhoto, folder: Path, *, name: str, output: Output, instead_of: Saved | None = None
+) -> Saved:
     """Writes a result as `<name>_gpen.<ext>`; see `save_encoded`.
 
     Args:
         restored: one that did not fail.
         name: of the source.
+        instead_of: an earlier result of the same photo, which the new one replaces when nobody has touched it since.
 
     Raises:
         PhotoWriteError: it cannot be encoded or written.
     """
-    return save_made(made(restored, output), folder, name=name, output=output)
+    result = made(restored, output)
+    if instead_of is not None and result.encoded is not None and instead_of.path.suffix == result.encoded.extension:
+        path, modified_ns = instead_of.path, file_time(restored, output)
+        if replace_encoded(result.encoded.data, path, instead_of.stamp, modified_ns=modified_ns):
+            return Saved(path, as_notes(result.encoded.remarks), stamp_of(path))
+    return save_made(result, folder, name=name, output=output)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +135,7 @@ def save_made(result: Made, folder: Path, *, name: str, output: Output) -> Saved
         extension=result.encoded.extension,
         modified_ns=file_time(result.restored, output),
     )
-    return Saved(path, as_notes(result.encoded.remarks))
+    return Saved(path, as_notes(result.encoded.remarks), stamp_of(path))
 
 
 def encode_restored(restored: RestoredPhoto, output: Output) -> Encoded:
@@ -139,14 +163,15 @@ def as_notes(remarks: Iterable[Remark]) -> tuple[Note, ...]:
 def restoration_note(restored: RestoredPhoto) -> dict[str, str] | None:
     """The properties of the note in the XMP, or None when no face of the photo was touched by the network.
 
-    `Options` is a JSON object that `RestoreOptions` takes back; with the model of that hash and the same program the
-    same photo gives the same faces again.
+    `Options` is a JSON object that `RestoreOptions` takes back, `FaceChoices` a list for `parse_choices`; with the
+    model of that hash and the same program the same photo gives the same faces again.
     """
     recipe = restored.recipe
-    if recipe is None or not restored.restored_count or (recipe.options.strength == 0 and not recipe.options.aligned):
+    if recipe is None or not any(face.state == "restored" and face.strength != 0 for face in restored.faces):
         return None
     options = recipe.options.model_dump()
-    return {
+    choices = {"FaceChoices": as_json(restored.choices)} if restored.choices else {}
+    return choices | {
         "Note": "Faces restored by AI",
         "Software": recipe.software,
         "Model": recipe.model,

@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui import look
+from gpen_ui.choices import FaceChoice
 from gpen_ui.engine.output import as_notes
 from gpen_ui.engine.results import FaceOutcome, FaceState, Note
+from gpen_ui.engine.selection import chosen_faces, why_left
+from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.errors import GpenError
 from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, scale_of
 from gpen_ui.options import RestoreOptions
@@ -23,7 +26,6 @@ from gpen_ui.photo import Photo, PhotoFile, Pixels, to_eight_bits
 
 logger = logging.getLogger(__name__)
 
-Source = str | Path | PhotoFile | Photo
 Crop = NDArray[np.float32]
 Read = Callable[[Path | PhotoFile], Photo]
 
@@ -31,15 +33,20 @@ Read = Callable[[Path | PhotoFile], Photo]
 class Crops(Protocol):
     """Keeps restored crops, so that other options need no network. Called from several threads; never raises."""
 
-    def get(self, crop: Crop) -> Crop | None:
-        """What the network made of exactly this crop before, or None."""
+    def get(self, crop: Crop, model: str | None = None) -> Crop | None:
+        """What the network made of exactly this crop before, or None.
+
+        Args:
+            model: name of the network when it is another than the one of all faces.
+        """
         ...
 
-    def put(self, crop: Crop, restored: Crop, *, deep: bool) -> Crop:
-        """Keeps a crop that the network has just restored, and gives back what `get` will give for it.
+    def put(self, crop: Crop, restored: Crop, *, deep: bool, model: str | None = None) -> Crop:
+        """Keeps a crop that a network has just restored, and gives back what `get` will give for it.
 
         Args:
             deep: it belongs to a photo of 16 bits.
+            model: as for `get`.
         """
         ...
 
@@ -58,10 +65,13 @@ class Job:
     """One photo on its way through the engine.
 
     Attributes:
+        crop_px: side of the crops that `transforms` lead to.
+        choices: what is asked of single faces.
         pixels: the photo after the long edge was limited; what all transforms refer to.
         background: the photo at its output scale as a network made it; None where Lanczos does.
-        faces: every face that was found, left to right.
+        faces: every face that was found or drawn, left to right.
         transforms: photo -> crop for each face that goes through the network, by its place in `faces`.
+        models: names of the networks of faces that go through another one than all, by the same place.
         restored: what came back, by the same place.
         keeping: what `Crops.put` makes of a restored crop, underway.
         strengths: in percent, of faces that get another strength than the options say; by the same place.
@@ -71,11 +81,14 @@ class Job:
     """
 
     source: Source
+    crop_px: int
+    choices: tuple[FaceChoice, ...] = ()
     original: Photo | None = None
     pixels: Pixels | None = None
     background: Pixels | None = None
     faces: list[Face] = field(default_factory=list)
     transforms: dict[int, Affine] = field(default_factory=dict)
+    models: dict[int, str] = field(default_factory=dict)
     restored: dict[int, Crop | GpenError] = field(default_factory=dict)
     keeping: dict[int, Future[Crop]] = field(default_factory=dict)
     strengths: dict[int, int] = field(default_factory=dict)
@@ -114,6 +127,11 @@ class Job:
         """Adds the time since `start` (of `time.perf_counter`) to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
+    def transform(self, place: int, crop_px: int) -> Affine:
+        """Photo -> crop of this side, for a network of another size than the one of all faces."""
+        to_crop = self.transforms[place]
+        return to_crop if crop_px == self.crop_px else to_crop * (crop_px / self.crop_px)
+
     def timed_crop(self, place: int, crop_px: int) -> Crop:
         """The same as `crop`, with its time in `seconds`."""
         start = time.perf_counter()
@@ -124,13 +142,13 @@ class Job:
     def crop(self, place: int, crop_px: int) -> Crop:
         """One face, aligned: (crop_px, crop_px, 3) float32 RGB 0..255, with the fractions of a deeper photo."""
         assert self.pixels is not None
-        crop = crop_face(self.pixels, self.transforms[place], crop_px)
+        crop = crop_face(self.pixels, self.transform(place, crop_px), crop_px)
         level = look.level_of(self.pixels)
         return crop if level == 1 else crop / np.float32(level)
 
 
 def prepare(
-    source: Source,
+    source: Source | Chosen,
     options: RestoreOptions,
     read: Read,
     detector: Detector,
@@ -147,7 +165,8 @@ def prepare(
     Returns:
         The job; an error of the photo is in it.
     """
-    job = Job(source)
+    job = Job(source.source, crop_px, source.faces) if isinstance(source, Chosen) else Job(source, crop_px)
+    source = job.source
     try:
         start = time.perf_counter()
         if isinstance(source, Photo):
@@ -167,10 +186,10 @@ def prepare(
         if options.aligned:
             job.transforms[ALIGNED] = _whole_picture(job.pixels, crop_px)
         else:
-            _find_faces(job, options, detector, crop_px)
+            _find_faces(job, options, detector)
             _suggest(job, options, crop_px, larger_model)
         if crops is not None:
-            _recall(job, crops, crop_px)
+            _recall(job, crops)
     except Exception as error:
         job.error = wrapped(error, job.name)
     return job
@@ -180,10 +199,12 @@ def _file_of(source: str | Path | PhotoFile) -> Path:
     return source.path if isinstance(source, PhotoFile) else Path(source)
 
 
-def _recall(job: Job, crops: Crops, crop_px: int) -> None:
+def _recall(job: Job, crops: Crops) -> None:
     start = time.perf_counter()
     for place in job.transforms:
-        known = crops.get(job.crop(place, crop_px))
+        if place in job.models:
+            continue  # the size of its network is not known before it is loaded; the stream looks then
+        known = crops.get(job.crop(place, job.crop_px))
         if known is not None:
             job.restored[place] = known
     job.clock("align", start)
@@ -199,18 +220,27 @@ def wrapped(error: Exception, name: str) -> GpenError:
     return GpenError("photo_unexpected", name=name, reason=str(error).strip() or type(error).__name__)
 
 
-def _find_faces(job: Job, options: RestoreOptions, detector: Detector, crop_px: int) -> None:
-    assert job.pixels is not None
+def _find_faces(job: Job, options: RestoreOptions, detector: Detector) -> None:
+    assert job.pixels is not None and job.original is not None
     start = time.perf_counter()
-    job.faces = detector.detect(to_eight_bits(job.pixels), options.detector_threshold)
+    found = detector.detect(to_eight_bits(job.pixels), options.detector_threshold)
+    scale = job.pixels.shape[1] / job.original.size_wh[0]
+    job.faces, choices, notes = chosen_faces(found, job.choices, job.pixels, scale, detector)
+    job.notes += notes
     job.clock("detect", start)
     start = time.perf_counter()
+    size_wh = (job.pixels.shape[1], job.pixels.shape[0])
     for place, face in enumerate(job.faces):
-        if face.side_px < options.smallest_face_px:
-            why = Note("face_small", {"side": round(face.side_px), "limit": options.smallest_face_px})
+        choice = choices.get(place)
+        why = why_left(place, job.faces, choice, options, size_wh)
+        if why is not None:
             job.outcomes[place] = outcome(place, face, options.output_scale, "left", why)
-        else:
-            job.transforms[place] = align_transform(face.points_xy, crop_px)
+            continue
+        job.transforms[place] = align_transform(face.points_xy, job.crop_px)
+        if choice is not None and choice.strength is not None:
+            job.strengths[place] = choice.strength
+        if choice is not None and choice.model is not None:
+            job.models[place] = choice.model
     job.clock("align", start)
     if not job.faces:
         job.notes.append(Note("no_face"))
@@ -222,12 +252,10 @@ def _whole_picture(pixels: Pixels, crop_px: int) -> Affine:
     return np.column_stack((np.diag(scale_xy), scale_xy / 2 - 0.5))
 
 
-def outcome(
-    place: int, face: Face, scale: int, state: FaceState, why: Note | None = None, strength: int | None = None
-) -> FaceOutcome:
+def outcome(place: int, face: Face, scale: int, state: FaceState, why: Note | None = None) -> FaceOutcome:
     """What is reported of one face; its box in pixels of the enlarged photo."""
     left, top, right, bottom = (edge * scale for edge in face.box_xyxy)
-    return FaceOutcome(place + 1, (left, top, right, bottom), face.score, state, why, strength)
+    return FaceOutcome(place + 1, (left, top, right, bottom), face.score, state, why)
 
 
 def _suggest(job: Job, options: RestoreOptions, crop_px: int, larger_model: str | None) -> None:

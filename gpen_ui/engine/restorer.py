@@ -20,8 +20,10 @@ from gpen_ui.engine.device import DeviceReport, choose_device, device_name, free
 from gpen_ui.engine.finish import Masker
 from gpen_ui.engine.loading import load_runner
 from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
-from gpen_ui.engine.prepare import Crops, Source
+from gpen_ui.engine.others import OtherNetworks
+from gpen_ui.engine.prepare import Crops
 from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
+from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.engine.stream import Parts, stream
 from gpen_ui.engine.tuning import Curve, Curves, measure_curve
 from gpen_ui.faces import Detector, large_detector, parsed_mask, shape_mask, small_detector
@@ -114,6 +116,7 @@ class Restorer:
             detector=load_detector(folder, runner.device),
             masker=load_masker(folder, runner.device),
             read=read,
+            others=OtherNetworks(folder, lambda: runner.device),
             larger_model=larger,
             backdrop=Backdrop(functools.partial(find_upscaler, models_folder=folder), runner.device),
         )
@@ -201,13 +204,13 @@ class Restorer:
         report = self.device_report
         return (report.name, str(report.memory_bytes), self.model_sha256, report.precision, torch.__version__)
 
-    def restore(self, source: Source, options: RestoreOptions = DEFAULT_OPTIONS) -> RestoredPhoto:
+    def restore(self, source: Source | Chosen, options: RestoreOptions = DEFAULT_OPTIONS) -> RestoredPhoto:
         """Restores one photo; an error of the photo is in the result."""
         return next(self.restore_many([source], options))
 
     def restore_many(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source | Chosen],
         options: RestoreOptions = DEFAULT_OPTIONS,
         *,
         stop: threading.Event | None = None,
@@ -217,7 +220,8 @@ class Restorer:
         """Restores photos; faces of several photos share batches.
 
         Args:
-            sources: paths, files or photos in memory; taken one by one as they are needed.
+            sources: paths, files or photos in memory, or `Chosen` with what is asked of single faces; taken one by one
+                as they are needed.
             stop: when set, no new batch is begun; photos that are complete by then are still given back.
             crops: where restored crops are kept and looked for; None restores every face afresh.
             watch: told after each tile of a background that a network makes.
@@ -229,7 +233,7 @@ class Restorer:
 
     def stream(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source | Chosen],
         options: RestoreOptions = DEFAULT_OPTIONS,
         *,
         then: Callable[[RestoredPhoto], T],
@@ -273,6 +277,7 @@ class Restorer:
 
     def close(self) -> None:
         """Gives the device's memory back; the restorer cannot be used after."""
+        self._parts.others.close()
         self._parts.runner.close()
         if self._parts.backdrop is not None:
             self._parts.backdrop.close()

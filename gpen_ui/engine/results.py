@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from gpen_ui.choices import Box, FaceChoice
 from gpen_ui.errors import GpenError
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo.types import Photo
@@ -34,6 +35,7 @@ class FaceOutcome:
         box_xyxy: in pixels of the result.
         state: restored, left alone on purpose, or failed; `why` says the reason of the last two.
         strength: in percent, with which a restored face was put back; None for the others.
+        model: that restored it, where it was another than the one of all faces.
         likeness: 0 to 100, how surely the result is still the person of the original; None where it was not measured.
     """
 
@@ -44,6 +46,7 @@ class FaceOutcome:
     why: Note | None = None
     strength: int | None = None
     likeness: float | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class RestoredPhoto:
         device: where the network ran, for example "cpu" or "NVIDIA GeForce RTX 3060 (cuda:0)".
         notes: reductions, fallbacks, suggestions.
         recipe: how it was made; None for a photo that failed.
+        choices: what was asked of single faces.
     """
 
     name: str
@@ -89,10 +93,19 @@ class RestoredPhoto:
     device: str = ""
     notes: tuple[Note, ...] = ()
     recipe: Recipe | None = None
+    choices: tuple[FaceChoice, ...] = ()
 
     @property
     def restored_count(self) -> int:
         return sum(face.state == "restored" for face in self.faces)
+
+    def box_in_original(self, face: FaceOutcome) -> Box:
+        """The face's box in pixels of the photo as it was read, as a `FaceChoice` names it."""
+        if self.original is None or self.photo is None:
+            return face.box_xyxy
+        scale = self.original.size_wh[0] / self.photo.size_wh[0]
+        left, top, right, bottom = (edge * scale for edge in face.box_xyxy)
+        return left, top, right, bottom
 
     @property
     def lost_all_faces(self) -> bool:

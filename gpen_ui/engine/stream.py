@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -14,9 +15,11 @@ from typing import Generic, TypeVar
 from gpen_ui.engine.backdrop import Backdrop
 from gpen_ui.engine.background import Watch, draw_background
 from gpen_ui.engine.finish import Masker, finish
-from gpen_ui.engine.prepare import Crop, Crops, Job, Read, Source, prepare
+from gpen_ui.engine.others import OtherNetworks
+from gpen_ui.engine.prepare import Crop, Crops, Job, Read, prepare
 from gpen_ui.engine.results import RestoredPhoto
 from gpen_ui.engine.runner import FaceRunner
+from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.faces import Detector
 from gpen_ui.look.threads import one_core_each
@@ -39,6 +42,7 @@ class Parts:
     detector: Detector
     masker: Masker
     read: Read
+    others: OtherNetworks
     larger_model: str | None = None
     backdrop: Backdrop | None = None
 
@@ -53,7 +57,7 @@ def workers_beside(device: str) -> int:
 
 def stream(
     parts: Parts,
-    sources: Iterable[Source],
+    sources: Iterable[Source | Chosen],
     options: RestoreOptions,
     stop: threading.Event | None,
     crops: Crops | None,
@@ -122,7 +126,7 @@ class _Run(Generic[T]):
         self.held: deque[Job] = deque()  # photos with faces that wait for a batch to fill
         self.finished: deque[tuple[Future[T], int]] = deque()  # with the bytes that each still holds
 
-    def read_ahead(self, sources: Iterable[Source]) -> Iterator[Job]:
+    def read_ahead(self, sources: Iterable[Source | Chosen]) -> Iterator[Job]:
         """Jobs in the order of the sources, some of them prepared in advance as long as memory allows."""
         coming: deque[Future[Job]] = deque()
         remaining = iter(sources)
@@ -155,11 +159,24 @@ class _Run(Generic[T]):
         return waiting >= batch_size or (waiting > 0 and (too_many or too_large))
 
     def run_batch(self) -> None:
-        """Takes the next faces of the held photos, across their borders, through the network."""
-        runner = self._parts.runner
-        chosen = [(job, place) for job in self.held for place in job.waiting][: runner.batch_size]
+        """Takes the next faces of the held photos, across their borders, through the network that they need."""
+        waiting = [(job, place) for job in self.held for place in job.waiting]
+        if not waiting:
+            return
+        job, place = waiting[0]
+        model = job.models.get(place)
+        alike = [(job, place) for job, place in waiting if job.models.get(place) == model]
+        try:
+            runner = self._parts.runner if model is None else self._parts.others.get(model)
+        except GpenError as error:
+            for job, place in alike:
+                job.restored[place] = error
+            return
+        chosen = alike[: runner.batch_size]
         cutting = [self._pools.aligner.submit(job.timed_crop, place, runner.size_px) for job, place in chosen]
         cut: list[Crop] = [future.result() for future in cutting]
+        if model is not None and self._crops is not None:
+            chosen, cut = self._recall(chosen, cut, model)
         noted = len(runner.notes)
         start = time.perf_counter()
         results = runner.run(cut, self._stop) if cut else []
@@ -167,11 +184,26 @@ class _Run(Generic[T]):
         for (job, place), crop, result in zip(chosen, cut, results, strict=True):
             job.restored[place] = result
             if self._crops is not None and not isinstance(result, GpenError):
-                job.keeping[place] = self._pools.finisher.submit(self._crops.put, crop, result, deep=job.is_deep)
+                put = functools.partial(self._crops.put, deep=job.is_deep, model=model)
+                job.keeping[place] = self._pools.finisher.submit(put, crop, result)
             job.seconds["network"] = job.seconds.get("network", 0.0) + share
         for job in {id(job): job for job, _ in chosen}.values():
             job.notes += runner.notes[noted:]
             job.device = runner.device_shown
+
+    def _recall(
+        self, chosen: list[tuple[Job, int]], cut: list[Crop], model: str
+    ) -> tuple[list[tuple[Job, int]], list[Crop]]:
+        """Takes out the faces that this network restored before; `prepare` did so for the network of all."""
+        assert self._crops is not None
+        left: list[tuple[tuple[Job, int], Crop]] = []
+        for (job, place), crop in zip(chosen, cut, strict=True):
+            known = self._crops.get(crop, model)
+            if known is None:
+                left.append(((job, place), crop))
+            else:
+                job.restored[place] = known
+        return [each for each, _ in left], [crop for _, crop in left]
 
     def hand_over(self) -> Iterator[T]:
         """Moves the photos at the front whose faces are all back to the finisher, after a network has made their

@@ -2,6 +2,7 @@
 
 from gpen_ui.faces.align import align_transform, crop_face, face_rectangle, rescaled, scale_of
 from gpen_ui.faces.detect import Detector, large_detector, small_detector
+from gpen_ui.faces.drawn import face_in_box
 from gpen_ui.faces.mask import parsed_mask, shape_mask
 from gpen_ui.faces.paste import FaceLayer, paste_faces
 from gpen_ui.faces.types import Affine, Face, Points
@@ -14,6 +15,7 @@ __all__ = [
     "Points",
     "align_transform",
     "crop_face",
+    "face_in_box",
     "face_rectangle",
     "large_detector",
     "parsed_mask",

@@ -57,9 +57,9 @@ class KeptCrops:
         except (sqlite3.Error, OSError) as error:
             self._give_up(error)
 
-    def get(self, crop: Crop) -> Crop | None:
+    def get(self, crop: Crop, model: str | None = None) -> Crop | None:
         """What the network made of exactly this crop before: (S, S, 3) float32 RGB 0..255, or None."""
-        key = self._key(crop)
+        key = self._key(crop, model)
         pending = self._pending.get(key)
         if pending is not None:
             pending.result()
@@ -69,19 +69,20 @@ class KeptCrops:
         self.recalled += 1
         return picture
 
-    def put(self, crop: Crop, restored: Crop, *, deep: bool) -> Crop:
+    def put(self, crop: Crop, restored: Crop, *, deep: bool, model: str | None = None) -> Crop:
         """Keeps a restored crop and gives it back rounded to the bits that are kept, 16 for a deep photo and else 8: a
         run that was interrupted then ends with the same pixels as one that was not."""
         rounded = _rounded(restored, deep)
         if self._connection is not None and len(self._pending) < WAITING_MOST:
-            key = self._key(crop)
+            key = self._key(crop, model)
             future = self._packer.submit(self._save, key, rounded)
             self._pending[key] = future
             future.add_done_callback(lambda _: self._pending.pop(key, None))
         return _levels(rounded)
 
-    def _key(self, crop: Crop) -> bytes:
-        return hashlib.blake2b(np.ascontiguousarray(crop).tobytes(), key=self._model[:64], digest_size=20).digest()
+    def _key(self, crop: Crop, model: str | None) -> bytes:
+        network = model.encode() if model else self._model
+        return hashlib.blake2b(np.ascontiguousarray(crop).tobytes(), key=network[:64], digest_size=20).digest()
 
     def _load(self, key: bytes) -> Crop | None:
         try:
@@ -133,10 +134,10 @@ class UnkeptCrops:
     """Keeps nothing where there is no disk for it, and rounds all the same: a run's pixels shall not tell where a face
     was restored."""
 
-    def get(self, crop: Crop) -> Crop | None:
+    def get(self, crop: Crop, model: str | None = None) -> Crop | None:
         return None
 
-    def put(self, crop: Crop, restored: Crop, *, deep: bool) -> Crop:
+    def put(self, crop: Crop, restored: Crop, *, deep: bool, model: str | None = None) -> Crop:
         return _levels(_rounded(restored, deep))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from gpen_ui import __version__
 from gpen_ui.engine import tuning
-from gpen_ui.engine.prepare import Crop
+from gpen_ui.engine.recent import RecentCrops
 from gpen_ui.engine.restorer import Restorer
 from gpen_ui.errors import ModelError, Stopped
 from gpen_ui.measure.samples import portrait
@@ -22,6 +22,7 @@ from gpen_ui.options import ActsOn, OptionSpec, RestoreOptions, option_specs, pa
 from gpen_ui.photo import Photo
 
 log = logging.getLogger(__name__)
+KEPT_BYTES = 1 << 28
 ROUNDS, LEAST_ROUNDS = 7, 3
 PATIENCE_S = 18.0  # no further round is begun after this
 NETWORK_STAGES = ("read", "detect", "align", "network")  # no option of the result changes them
@@ -115,7 +116,7 @@ def measure_prices(
     specs = [spec for spec in option_specs() if spec.acts_on != "input"]
     neutral = {spec.name: neutral_value(spec) for spec in specs}
     variants = [(spec, value) for spec in specs for value in tried_values(spec) if spec.name != ESTIMATED]
-    photo, kept = portrait(), _Kept()
+    photo, kept = portrait(), RecentCrops(KEPT_BYTES)
     extra: list[list[float]] = [[] for _ in variants]
     faces: list[float] = []
     restorer.restore(photo, parse_options(neutral))  # warms everything up
@@ -149,24 +150,7 @@ def _background_price(restorer: Restorer, photo: Photo) -> tuple[Price, ...]:
     return (Price(ESTIMATED, "realesrgan", "photo", seconds),)
 
 
-class _Kept:
-    """Keeps the restored crop of the sample."""
-
-    def __init__(self) -> None:
-        self._restored: dict[bytes, Crop] = {}
-
-    def clear(self) -> None:
-        self._restored.clear()
-
-    def get(self, crop: Crop) -> Crop | None:
-        return self._restored.get(crop.tobytes())
-
-    def put(self, crop: Crop, restored: Crop, *, deep: bool) -> Crop:
-        self._restored[crop.tobytes()] = restored
-        return restored
-
-
-def _run(restorer: Restorer, photo: Photo, options: RestoreOptions, kept: _Kept) -> dict[str, float]:
+def _run(restorer: Restorer, photo: Photo, options: RestoreOptions, kept: RecentCrops) -> dict[str, float]:
     """Seconds of each stage."""
     restored = next(restorer.restore_many([photo], options, crops=kept))
     if restored.error is not None:

@@ -8,7 +8,7 @@ from gpen_ui.photo.names import PHOTO_SUFFIXES, find_photos, result_names
 from gpen_ui.photo.read import load_file, photo_from_bytes, photo_from_pixels, read_photo
 from gpen_ui.photo.small import small_jpeg
 from gpen_ui.photo.types import Photo, PhotoFile, PhotoMetadata, Pixels, Remark
-from gpen_ui.photo.write import save_encoded, save_photo, write_named
+from gpen_ui.photo.write import Stamp, replace_encoded, save_encoded, save_photo, stamp_of, write_named
 
 __all__ = [
     "PHOTO_SUFFIXES",
@@ -19,6 +19,7 @@ __all__ = [
     "PhotoMetadata",
     "Pixels",
     "Remark",
+    "Stamp",
     "WriteFormat",
     "encode_file",
     "encode_photo",
@@ -27,10 +28,12 @@ __all__ = [
     "photo_from_bytes",
     "photo_from_pixels",
     "read_photo",
+    "replace_encoded",
     "result_names",
     "save_encoded",
     "save_photo",
     "small_jpeg",
+    "stamp_of",
     "stored_size",
     "thumbnail",
     "to_eight_bits",

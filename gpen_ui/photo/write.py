@@ -18,6 +18,8 @@ from gpen_ui.photo.types import Photo
 TEMPORARY_PREFIX = ".gpen-"  # hidden, and without a photo's extension: no scan takes it for a photo
 TEMPORARY_SUFFIX = ".part"
 
+Stamp = tuple[int, int]
+
 
 def save_photo(
     photo: Photo,
@@ -106,6 +108,42 @@ def write_named(data: bytes, final: Path, temporary: Path, modified_ns: int | No
             temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         raise _write_error(error, final.parent, final.name) from error
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """What tells whether a file was touched since: bytes and time of the last change; None for no file."""
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return None
+    return facts.st_size, facts.st_mtime_ns
+
+
+def replace_encoded(data: bytes, path: Path, written: Stamp | None, *, modified_ns: int | None = None) -> bool:
+    """Puts a newer form of a result in the place of the one that this program wrote, in one step.
+
+    Args:
+        written: `stamp_of` the file when it was written.
+
+    Returns:
+        False when the file is another one by now, or gone: then nothing was written.
+
+    Raises:
+        PhotoWriteError: as from `save_encoded`; the file is as it was.
+    """
+    if written is None or stamp_of(path) != written:
+        return False
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    try:
+        try:
+            _fill(temporary, data, modified_ns)
+            temporary.replace(path)
+            _sync_folder(path.parent)
+            return True
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise _write_error(error, path.parent, path.name) from error
 
 
 def _write_new(folder: Path, data: bytes, name: str, suffix: str, extension: str, modified_ns: int | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,9 @@ class Preview:
     thumbnail: Path
 
 
-def make_preview(result: RestoredPhoto, folder: Path, number: int) -> Preview | None:
-    """Writes the pictures of one result; None when it holds no photo, or when the folder went with its page."""
+def make_preview(result: RestoredPhoto, folder: Path) -> Preview | None:
+    """Writes the pictures of one result under new names, so that no browser shows older ones; None when it holds no
+    photo, or when the folder went with its page."""
     from PIL import Image
 
     from gpen_ui.photo import thumbnail
@@ -40,7 +42,8 @@ def make_preview(result: RestoredPhoto, folder: Path, number: int) -> Preview | 
         before = before.resize(after.size, Image.Resampling.LANCZOS)
     small = after.copy()
     small.thumbnail((THUMBNAIL_LONG_EDGE_PX, THUMBNAIL_LONG_EDGE_PX))
-    preview = Preview(*(folder / f"{number:05d}-{kind}.jpg" for kind in ("before", "after", "small")))
+    name = secrets.token_hex(6)
+    preview = Preview(*(folder / f"{name}-{kind}.jpg" for kind in ("before", "after", "small")))
     try:
         for picture, path in ((before, preview.before), (after, preview.after), (small, preview.thumbnail)):
             picture.save(path, "JPEG", quality=PREVIEW_QUALITY)

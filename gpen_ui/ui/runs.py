@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpen_ui.choices import Box, FaceChoice
 from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.options import BatchSize, RestoreOptions
 from gpen_ui.settings import OutputFormat
 
 if TYPE_CHECKING:
     from gpen_ui.engine.backdrop import TileProgress
-    from gpen_ui.engine.output import Output
-    from gpen_ui.engine.results import Note, RestoredPhoto
+    from gpen_ui.engine.output import Output, Saved
+    from gpen_ui.engine.results import FaceOutcome, Note, RestoredPhoto
     from gpen_ui.ui.previews import Preview
     from gpen_ui.ui.service import Service
 
@@ -37,6 +38,11 @@ class Outcome:
         left: faces that were not restored, as (number, why).
         seconds: spent on this photo by the engine.
         preview: pictures for the page.
+        file: the same as `saved`, as it was written.
+        faces: every face with its box in pixels of the photo as it was read.
+        choices: what was asked of single faces.
+        job: what the photo was restored with.
+        source: the photo.
     """
 
     name: str
@@ -51,6 +57,11 @@ class Outcome:
     device: str = ""
     notes: tuple[Note, ...] = ()
     preview: Preview | None = None
+    file: Saved | None = None
+    faces: tuple[tuple[FaceOutcome, Box], ...] = ()
+    choices: tuple[FaceChoice, ...] = ()
+    job: Job | None = None
+    source: Path | None = None
 
 
 class Run:
@@ -124,6 +135,8 @@ class Job:
         folder: where the results go.
         output_format, suffix: in the place of those of the settings, see `Output`.
         preview_folder: where pictures for the page go.
+        choices: what is asked of single faces of the one photo of this run.
+        instead_of: the outcome that the one photo of this run replaces.
     """
 
     sources: Sequence[Path]
@@ -132,6 +145,8 @@ class Job:
     output_format: OutputFormat
     suffix: str
     preview_folder: Path
+    choices: tuple[FaceChoice, ...] = ()
+    instead_of: Outcome | None = None
 
 
 def start_run(service: Service, job: Job, batch_size: BatchSize, stop: threading.Event) -> Run:
@@ -147,14 +162,16 @@ def start_run(service: Service, job: Job, batch_size: BatchSize, stop: threading
 
 
 def _work(service: Service, job: Job, run: Run, batch_size: BatchSize) -> None:
-    from gpen_ui.engine import output_of
+    from gpen_ui.engine import Chosen, output_of
 
     try:
         output = replace(output_of(service.settings), format=job.output_format, suffix=job.suffix)
         with service.using(batch_size, run.stop) as restorer:
             run.mark_started()
-            for result in restorer.restore_many(job.sources, job.options, stop=run.stop, watch=run.watch):
-                run.outcomes.append(_keep(result, job, output, run.done_count))
+            sources = [Chosen(source, job.choices) for source in job.sources]
+            results = restorer.restore_many(sources, job.options, stop=run.stop, crops=service.recent, watch=run.watch)
+            for result in results:
+                run.outcomes.append(_keep(result, job, output))
     except Stopped:
         pass
     except GpenError as error:
@@ -166,7 +183,7 @@ def _work(service: Service, job: Job, run: Run, batch_size: BatchSize) -> None:
         run.mark_finished()
 
 
-def _keep(result: RestoredPhoto, job: Job, output: Output, number: int) -> Outcome:
+def _keep(result: RestoredPhoto, job: Job, output: Output) -> Outcome:
     """Saves a result, makes its previews and lets go of its pixels."""
     from gpen_ui.engine import save_restored
     from gpen_ui.ui.previews import make_preview
@@ -174,8 +191,9 @@ def _keep(result: RestoredPhoto, job: Job, output: Output, number: int) -> Outco
     if result.photo is None or result.error is not None:
         return Outcome(result.name, None, error=result.error)
     name = result.source.name if result.source is not None else result.name
+    before = job.instead_of.file if job.instead_of is not None else None
     try:
-        saved = save_restored(result, job.folder, name=name, output=output)
+        saved = save_restored(result, job.folder, name=name, output=output, instead_of=before)
     except GpenError as error:
         return Outcome(result.name, None, error=error)
     return Outcome(
@@ -189,5 +207,10 @@ def _keep(result: RestoredPhoto, job: Job, output: Output, number: int) -> Outco
         seconds=result.total_seconds,
         device=result.device,
         notes=result.notes + saved.notes,
-        preview=make_preview(result, job.preview_folder, number),
+        preview=make_preview(result, job.preview_folder),
+        file=saved,
+        faces=tuple((face, result.box_in_original(face)) for face in result.faces),
+        choices=result.choices,
+        job=job,
+        source=result.source,
     )

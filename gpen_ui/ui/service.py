@@ -22,10 +22,12 @@ from gpen_ui.ui.turnstile import LOOK_AGAIN_S, Turnstile
 
 if TYPE_CHECKING:
     from gpen_ui.engine import DeviceInfo, DeviceReport, Restorer
+    from gpen_ui.engine.recent import RecentCrops
     from gpen_ui.jobs import RunRecord, Runs
     from gpen_ui.ui.runs import Run
 
 log = logging.getLogger(__name__)
+RECENT_FACES_BYTES = 256 << 20  # about 85 faces of 512 px
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Service:
         self._asked = Asked(findable(settings.model), settings.device, settings.batch_size)
         self._chosen = self._asked
         self._restorer: Restorer | None = None
+        self._recent: RecentCrops | None = None
         self.devices: tuple[DeviceInfo, ...] = ()  # filled with the first load
         self._load_error: GpenError | None = None
         self._loaded = threading.Event()
@@ -100,6 +103,7 @@ class Service:
         """Loads first and lets go of the current restorer after, so that a failure changes nothing."""
         fresh = self._load(asked)
         old, self._restorer, self._asked = self._restorer, fresh, asked
+        self._recent = None  # another network makes other faces
         if old is not None:
             old.close()
         return fresh
@@ -116,6 +120,15 @@ class Service:
     def restorer(self) -> Restorer | None:
         """The current one; None while the first is being loaded or when it could not be."""
         return self._restorer
+
+    @property
+    def recent(self) -> RecentCrops:
+        """The faces that the current restorer made last for open pages; for whoever has the turn."""
+        from gpen_ui.engine.recent import RecentCrops
+
+        if self._recent is None:
+            self._recent = RecentCrops(RECENT_FACES_BYTES)
+        return self._recent
 
     @property
     def load_error(self) -> GpenError | None:
@@ -248,15 +261,18 @@ class Service:
         session.download_stop.set()
         session.measure_stop.set()
         session.single_stop.set()
-        if session.single is not None:
-            session.single.finished.wait(LOOK_AGAIN_S)
+        if session.blend is not None:
+            session.blend.stop.set()
+        for run in (session.single, session.blend):
+            if run is not None:
+                run.finished.wait(LOOK_AGAIN_S)
         shutil.rmtree(session.folder, ignore_errors=True)
 
     def stop_runs(self) -> list[Run]:
         """Ends every run of tab 1 after its batch in flight, and every download; does not wait for it."""
         with self._sessions_lock:
             sessions = list(self._sessions.values())
-        runs = [session.single for session in sessions if session.single is not None]
+        runs = [run for session in sessions for run in (session.single, session.blend) if run is not None]
         for run in runs:
             run.stop.set()
         for session in sessions:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gpen_ui.choices import FaceChoice
     from gpen_ui.ui.runs import Outcome, Run
 
 
@@ -48,6 +49,9 @@ class Session:
             itself exists.
         batch: what tab 2 shows.
         results: the outcomes that tab 1 shows, in the order of its gallery.
+        shown: the place of the one that is compared.
+        wished: what was last asked of its faces, while that is being done.
+        blend: the run that does it.
         download_stop: set to stop a download of models.
         measure_stop: set to stop a measurement.
     """
@@ -57,5 +61,8 @@ class Session:
     single_stop: threading.Event = field(default_factory=threading.Event)
     batch: Looking = field(default_factory=Looking)
     results: list[Outcome] = field(default_factory=list)
+    shown: int = 0
+    wished: tuple[FaceChoice, ...] | None = None
+    blend: Run | None = None
     download_stop: threading.Event = field(default_factory=threading.Event)
     measure_stop: threading.Event = field(default_factory=threading.Event)

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 from gpen_ui.errors import UsageError
 from gpen_ui.paths import home_folder
-from gpen_ui.ui import views
+from gpen_ui.ui import face_handlers, views
 from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.buttons import StartStop
+from gpen_ui.ui.face_handlers import FaceArea, FaceHandlers
 from gpen_ui.ui.folders import UPLOAD_KINDS, uploaded
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
@@ -47,6 +49,7 @@ class SingleTab:
     download_one: gr.DownloadButton
     download_all: gr.DownloadButton
     failures: gr.HTML
+    faces: FaceArea
 
 
 def sample_photo() -> Path:
@@ -87,6 +90,7 @@ def lay_out(speech: Speech) -> SingleTab:
                 elem_id="single-compare",
             )
             compare_help = gr.HTML(views.hint(speech("page.single.compare.help")), padding=False, visible=False)
+            faces = face_handlers.lay_out(speech)
             gallery_help = gr.HTML(views.hint(speech("page.single.gallery")), padding=False, visible=False)
             gallery = gr.Gallery(
                 label=speech("page.single.gallery"),
@@ -108,7 +112,7 @@ def lay_out(speech: Speech) -> SingleTab:
                 )
     return SingleTab(
         files, start, stop, sample, settings, background, progress, empty, compare, compare_help, gallery_help,
-        gallery, facts, download_one, download_all, failures,
+        gallery, facts, download_one, download_all, failures, faces,
     )  # fmt: skip
 
 
@@ -119,6 +123,7 @@ class SingleHandlers(StartStop):
         super().__init__(speech)
         self.tab = tab
         self.service = service
+        self.faces = FaceHandlers(tab.faces, service, speech, self.replaced)
 
     def load_sample(self, request: gr.Request) -> list[str]:
         """A copy of the sample photo, as if it had been uploaded."""
@@ -136,7 +141,7 @@ class SingleHandlers(StartStop):
 
     def enhance(
         self, request: gr.Request, paths: list[str] | None, batch_size: Any, output_format: Any, *option_values: Any
-    ) -> Iterator[dict[Component, Any]]:
+    ) -> Iterator[dict[Block, Any]]:
         """Restores the photos and shows each as it is done.
 
         Raises:
@@ -156,7 +161,7 @@ class SingleHandlers(StartStop):
             suffix=self.service.settings.suffix,
             preview_folder=session.folder,
         )
-        session.results = []
+        session.results, session.shown, session.wished = [], 0, None
         run = session.single = start_run(self.service, job, batch_size_of(batch_size), session.single_stop)
         yield self._cleared()
         try:
@@ -164,16 +169,26 @@ class SingleHandlers(StartStop):
         finally:  # the page was closed or went away: nobody waits for the rest
             run.stop.set()
 
-    def choose(self, request: gr.Request, event: gr.SelectData) -> dict[Component, Any]:
+    def choose(self, request: gr.Request, event: gr.SelectData) -> Any:
         """Compares the photo that was clicked in the gallery."""
-        results = self.service.session(request.session_hash).results
+        session = self.service.session(request.session_hash)
         place = int(event.index)
-        return self._chosen(results[place]) if place < len(results) else gr.skip()
+        if place >= len(session.results):
+            return gr.skip()
+        session.shown, session.wished = place, None
+        return self._chosen(session.results[place])
 
-    def _watch(self, run: Run, session: Session) -> Iterator[dict[Component, Any]]:
+    def replaced(self, session: Session, outcome: Outcome) -> dict[Block, Any]:
+        """Shows a result that took the place of an earlier one of the same photo."""
+        update = self._gallery(session) | self._chosen(outcome)
+        if len(session.results) > 1:
+            update[self.tab.download_all] = gr.update(value=str(zipped(session.results, session.folder)), visible=True)
+        return update
+
+    def _watch(self, run: Run, session: Session) -> Iterator[dict[Block, Any]]:
         seen = 0
         while not run.finished.wait(TICK_S):
-            update: dict[Component, Any] = {self.tab.progress: views.progress(run, self.speech)}
+            update: dict[Block, Any] = {self.tab.progress: views.progress(run, self.speech)}
             if run.done_count > seen:
                 update |= self._arrived(run.outcomes[seen:], session)
                 seen = run.done_count
@@ -187,34 +202,40 @@ class SingleHandlers(StartStop):
         if run.error is not None:
             raise run.error
 
-    def _cleared(self) -> dict[Component, Any]:
+    def _cleared(self) -> dict[Block, Any]:
         tab = self.tab
-        hidden: tuple[Component, ...] = (
+        hidden: tuple[Block, ...] = (
             tab.empty, tab.compare, tab.compare_help, tab.gallery_help, tab.gallery, tab.download_one, tab.download_all,
+            tab.faces.area,
         )  # fmt: skip
-        update: dict[Component, Any] = {component: gr.update(visible=False) for component in hidden}
+        update: dict[Block, Any] = {component: gr.update(visible=False) for component in hidden}
         update |= {tab.progress: views.waiting(self.speech("page.progress.waiting")), tab.facts: "", tab.failures: ""}
         return update
 
-    def _arrived(self, outcomes: Sequence[Outcome], session: Session) -> dict[Component, Any]:
+    def _arrived(self, outcomes: Sequence[Outcome], session: Session) -> dict[Block, Any]:
         """Adds new outcomes to the page; the first good one is compared at once."""
         first = not session.results
         session.results += [outcome for outcome in outcomes if outcome.error is None]
         everything = session.single.outcomes if session.single else []
-        update: dict[Component, Any] = {self.tab.failures: views.failures(everything, self.speech)}
+        update: dict[Block, Any] = {self.tab.failures: views.failures(everything, self.speech)}
         if not session.results:
             return update
+        return update | self._gallery(session) | (self._chosen(session.results[0]) if first else {})
+
+    def _gallery(self, session: Session) -> dict[Block, Any]:
         pictures = [
             (str(outcome.preview.thumbnail), outcome.name) for outcome in session.results if outcome.preview is not None
         ]
-        update[self.tab.gallery_help] = gr.update(visible=len(pictures) > 1)
-        update[self.tab.gallery] = gr.update(value=pictures, visible=len(pictures) > 1)
-        return update | (self._chosen(session.results[0]) if first else {})
+        several = len(pictures) > 1
+        return {
+            self.tab.gallery_help: gr.update(visible=several),
+            self.tab.gallery: gr.update(value=pictures, visible=several),
+        }
 
-    def _chosen(self, outcome: Outcome) -> dict[Component, Any]:
+    def _chosen(self, outcome: Outcome) -> dict[Block, Any]:
         settings = self.service.settings
         facts = views.facts(outcome, self.speech, shows_paths=settings.serves_only_this_machine)
-        update: dict[Component, Any] = {self.tab.facts: facts}
+        update: dict[Block, Any] = {self.tab.facts: facts} | self.faces.shown(outcome)
         if outcome.preview is not None:
             pair = (str(outcome.preview.before), str(outcome.preview.after))
             update[self.tab.compare] = gr.update(value=pair, visible=True)
@@ -229,9 +250,9 @@ def download_copy(outcome: Outcome, folder: Path) -> Path:
     if outcome.saved is None:
         raise ValueError("a failed photo has no file")
     copy = folder / outcome.saved.name
-    if not copy.exists():
-        shutil.copyfile(outcome.saved, copy)
-    return copy
+    fresh = copy.with_name(f"{copy.name}.part")  # the file of before may be on its way to the browser just now
+    shutil.copyfile(outcome.saved, fresh)
+    return fresh.replace(copy)
 
 
 def zipped(outcomes: Sequence[Outcome], folder: Path) -> Path:
@@ -249,9 +270,10 @@ def wire(
 ) -> None:
     guard = handlers.speech.guard
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    shown = [
+    shown: list[Block] = [
         tab.progress, tab.empty, tab.compare, tab.compare_help, tab.gallery_help, tab.gallery, tab.facts,
         tab.download_one, tab.download_all, tab.failures,
+        tab.faces.area, tab.faces.panel, tab.faces.busy, tab.faces.strip,
     ]  # fmt: skip
     buttons = [tab.start, tab.stop]
     inputs = [tab.files, batch_size, output_format, *controls]
@@ -268,3 +290,4 @@ def wire(
     always_after(run, handlers.show_start, buttons, **quick)
     tab.stop.click(guard(handlers.stop), outputs=[tab.stop], **quick)
     tab.gallery.select(guard(handlers.choose), outputs=shown, **files)
+    face_handlers.wire(tab.faces, handlers.faces, shown, guard)
