@@ -29,6 +29,12 @@ from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.network.rrdbnet import RrdbConfig, build_rrdbnet
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import Photo, Pixels, stored_size
+from gpen_ui.settings import load_settings
+from gpen_ui.ui import views
+from gpen_ui.ui.background_time import time_of
+from gpen_ui.ui.runs import Run
+from gpen_ui.ui.service import Service
+from gpen_ui.ui.speech import Speech
 from gpen_ui.weights.ncnn import read_convolutions
 from gpen_ui.weights.upscaler import UpscalerFile, find_upscaler, load_x4plus, package_folder, recognise_rrdbnet
 from tests import recipe
@@ -394,7 +400,25 @@ def test_the_command_line_tells_the_time_beforehand(restorer: Restorer, tmp_path
     lines.beforehand(restorer, ASKED)
     lines.beforehand(restorer, RestoreOptions())
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2 and "1 photos" in said[0] and "seconds" in said[0] and "megapixel" in said[1]
+    assert len(said) == 2 and "photos: 1" in said[0] and "seconds" in said[0] and "megapixel" in said[1]
+
+
+def test_the_page_tells_the_time_or_why_there_is_none(restorer: Restorer, tmp_path: Path):
+    service = Service(load_settings({}), tmp_path)
+    assert "at work" in time_of([], ASKED, service, Speech("en"))  # no model yet
+    service._restorer = restorer
+    cv2.imwrite(str(tmp_path / "a.jpg"), photo_of(70, 50))
+    assert "these photos" in time_of([tmp_path / "a.jpg"], ASKED, service, Speech("en"))
+    assert "百万像素" in time_of([], ASKED, service, Speech("zh"))
+    with service.turnstile.turn(threading.Event()):
+        assert "at work" in time_of([], ASKED, service, Speech("en"))
+    run = Run(2, threading.Event())
+    run.mark_started()
+    run.watch(TileProgress("<a>.jpg", 1, 4, 90))
+    shown = views.progress(run, Speech("en"))
+    assert "tile 2 of 4" in shown and "1 min 30 s" in shown and "&lt;a&gt;.jpg" in shown
+    run.watch(TileProgress("<a>.jpg", 4, 4, 0))
+    assert "tile" not in views.progress(run, Speech("en"))
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------
