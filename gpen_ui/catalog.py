@@ -28,6 +28,7 @@ class ModelSpec:
         sources: addresses in the order in which they are tried; empty for a file that comes with the program.
         licence: key of the licence sentence among the texts.
         embedded: comes with the program.
+        scale: how much larger an upscaler makes a photo; None for the other kinds.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelSpec:
     sources: tuple[str, ...]
     licence: str
     embedded: bool
+    scale: int | None = None
 
     def title(self, language: Language) -> str:
         return say(f"model.{self.name}", language)
@@ -82,4 +84,5 @@ def _row(name: str, fields: dict[str, Any]) -> ModelSpec:
         sources=tuple(fields.get("sources", ())),
         licence=fields["licence"],
         embedded=fields.get("embedded", False),
+        scale=fields.get("scale"),
     )

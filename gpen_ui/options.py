@@ -21,6 +21,7 @@ ActsOn = Literal["face", "photo", "input"]
 Mode = Literal["natural", "strong", "detail"]
 LikenessGuard = Literal["off", "mark", "lower"]
 OutputScale = Literal[1, 2, 4]
+Background = Literal["lanczos", "realesrgan"]
 LongEdge = Literal[0, 2560, 1920, 1280]
 WhichFaces = Literal["all", "largest", "centre"]
 CARD_BATCH = 4  # of a card whose best one is not measured yet
@@ -47,11 +48,17 @@ class RestoreOptions(BaseModel):
     contrast: int = Field(0, ge=-100, le=100, json_schema_extra=_acts_on("photo"))
     brightness: int = Field(0, ge=-100, le=100, json_schema_extra=_acts_on("photo"))
     output_scale: OutputScale = Field(1, json_schema_extra=_acts_on("photo"))
+    background: Background = Field("lanczos", json_schema_extra=_acts_on("photo"))
     long_edge: LongEdge = Field(0, json_schema_extra=_acts_on("input"))
     which_faces: WhichFaces = Field("all", json_schema_extra=_acts_on("input"))
     smallest_face_px: int = Field(24, ge=8, le=512, json_schema_extra=_acts_on("input"))
     detector_threshold: float = Field(0.7, ge=0.0, le=1.0, json_schema_extra=_acts_on("input"))
     aligned: bool = Field(False, json_schema_extra=_acts_on("input"))
+
+    @property
+    def draws_background(self) -> bool:
+        """Whether a network makes the whole photo, which takes minutes on a processor."""
+        return self.background == "realesrgan" and not self.aligned
 
 
 @dataclass(frozen=True)

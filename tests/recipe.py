@@ -31,6 +31,13 @@ def _value(key: str, shape: tuple[int, ...]) -> np.ndarray:
     return 0.1 * x if key.endswith("bias") else x
 
 
+def helper_value(key: str, shape: tuple[int, ...], gain: float) -> np.ndarray:
+    """The parameters of the helper networks without norms (aux-* of the README)."""
+    x = _unit(key, shape)
+    scale = math.sqrt(gain / math.prod(shape[1:])) if len(shape) == 4 else 0.1
+    return (x * scale).astype(np.float32)
+
+
 def fill(network: Gpen) -> Gpen:
     """Gives a network the golden parameters; the FIR kernels stay as built."""
     state = network.state_dict()

@@ -37,6 +37,7 @@ def test_the_defaults_are_the_promised_ones():
         "contrast": 0,
         "brightness": 0,
         "output_scale": 1,
+        "background": "lanczos",
         "long_edge": 0,
         "which_faces": "all",
         "smallest_face_px": 24,

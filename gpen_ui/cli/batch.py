@@ -299,5 +299,5 @@ class _Engine:
                 models_folder=settings.models_folder,
                 max_megapixels=settings.photo_megapixels,
             )
-            self._view.uses(self._restorer)
+            self._view.uses(self._restorer, run.options)
         yield self._restorer

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from gpen_ui.cli.background import BackgroundLines
 from gpen_ui.cli.progress import SECONDS_BETWEEN_LINES
 from gpen_ui.cli.speech import answer, answer_json, tell
+from gpen_ui.options import RestoreOptions
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language, say
 
@@ -57,11 +59,12 @@ class BatchView:
             address = run.settings.ray_address or os.environ.get("RAY_ADDRESS") or "local"
             self.remark("cli.batch.ray", address=address)
 
-    def uses(self, restorer: Restorer) -> None:
+    def uses(self, restorer: Restorer, options: RestoreOptions) -> None:
         facts = restorer.device_report
         self.remark("cli.using", model=restorer.model_name, device=facts.device, name=facts.name)
         if facts.why is not None and not self.quiet:
             tell(facts.why.sentence(self.language))
+        BackgroundLines(self.language, silent=self.quiet).beforehand(restorer, options)
 
     def event(self, runs: Runs, event: Event) -> None:
         """Something happened in the run."""

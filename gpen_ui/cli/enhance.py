@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpen_ui.choices import FaceChoice, read_choices
+from gpen_ui.cli.background import BackgroundLines
 from gpen_ui.cli.flags import FORMATS, options_from_flags, with_option_flags, with_output_flags
 from gpen_ui.cli.inputs import Source, gather_sources
 from gpen_ui.cli.progress import shown_progress
@@ -124,10 +125,12 @@ def _run(plan: _Plan, report: Report) -> None:
 
             restorer = _load(plan)
             device = restorer.device_report.device
+            told = BackgroundLines(plan.language, silent=plan.silent)
             try:
                 photos = [Chosen(source.path, plan.faces) for source in sources]
                 encode = partial(made, output=output_of(plan.settings))
-                results = restorer.stream(photos, plan.options, stop=stop, then=encode)
+                told.beforehand(restorer, plan.options, [source.path for source in sources])
+                results = restorer.stream(photos, plan.options, stop=stop, then=encode, watch=told.tile)
                 _write_all(plan, report, sources, results)
             finally:
                 restorer.close()

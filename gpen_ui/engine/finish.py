@@ -71,7 +71,9 @@ def _composed(job: Job, options: RestoreOptions, masker: Masker, embed: Embedder
     """The photo with its faces put back and the adjustments made."""
     assert job.original is not None and job.pixels is not None
     start = time.perf_counter()
-    base = look.enlarge(look.denoise(job.pixels, options.denoise), options.output_scale)
+    base = job.background
+    if base is None:
+        base = look.enlarge(look.denoise(job.pixels, options.denoise), options.output_scale)
     job.clock("look", start)
     start = time.perf_counter()
     held = {

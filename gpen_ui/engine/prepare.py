@@ -68,6 +68,7 @@ class Job:
         crop_px: side of the crops that `transforms` lead to.
         choices: what is asked of single faces.
         pixels: the photo after the long edge was limited; what all transforms refer to.
+        background: the photo at its output scale as a network made it; None where Lanczos does.
         faces: every face that was found or drawn, left to right.
         transforms: photo -> crop for each face that goes through the network, by its place in `faces`.
         models: names of the networks of faces that go through another one than all, by the same place.
@@ -84,6 +85,7 @@ class Job:
     choices: tuple[FaceChoice, ...] = ()
     original: Photo | None = None
     pixels: Pixels | None = None
+    background: Pixels | None = None
     faces: list[Face] = field(default_factory=list)
     transforms: dict[int, Affine] = field(default_factory=dict)
     models: dict[int, str] = field(default_factory=dict)
@@ -119,7 +121,7 @@ class Job:
         """Of the pixels that the job holds."""
         original = self.original.pixels if self.original is not None else None
         reduced = self.pixels if self.pixels is not original else None
-        return sum(pixels.nbytes for pixels in (original, reduced) if pixels is not None)
+        return sum(pixels.nbytes for pixels in (original, reduced, self.background) if pixels is not None)
 
     def clock(self, stage: str, start: float) -> None:
         """Adds the time since `start` (of `time.perf_counter`) to a stage."""

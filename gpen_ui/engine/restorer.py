@@ -14,6 +14,8 @@ import torch
 
 from gpen_ui import __version__
 from gpen_ui.catalog import model_spec, restoration_models
+from gpen_ui.engine.backdrop import Backdrop
+from gpen_ui.engine.background import Watch
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, free_bytes, memory_bytes, trial
 from gpen_ui.engine.finish import Masker
 from gpen_ui.engine.likeness import find_embedder
@@ -26,11 +28,13 @@ from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.engine.stream import Parts, stream
 from gpen_ui.engine.tuning import Curve, Curves, measure_curve
 from gpen_ui.faces import Detector, large_detector, parsed_mask, shape_mask, small_detector
+from gpen_ui.look.enlarge import reduced_size
 from gpen_ui.options import CARD_BATCH, BatchSize, RestoreOptions
 from gpen_ui.paths import home_folder
 from gpen_ui.photo import read_photo
 from gpen_ui.weights import find_checkpoint, load_network, read_state
 from gpen_ui.weights.files import sha256_of
+from gpen_ui.weights.upscaler import find_upscaler
 
 DEFAULT_OPTIONS = RestoreOptions()
 T = TypeVar("T")
@@ -108,9 +112,16 @@ class Restorer:
         )
         read = functools.partial(read_photo, max_megapixels=max_megapixels)
         larger = larger_model(runner.size_px, folder)
-        detector, masker = load_detector(folder, runner.device), load_masker(folder, runner.device)
-        others = OtherNetworks(folder, lambda: runner.device)
-        parts = Parts(runner, detector, masker, read, others, larger, find_embedder())
+        parts = Parts(
+            runner=runner,
+            detector=load_detector(folder, runner.device),
+            masker=load_masker(folder, runner.device),
+            read=read,
+            others=OtherNetworks(folder, lambda: runner.device),
+            larger_model=larger,
+            embed=find_embedder(),
+            backdrop=Backdrop(functools.partial(find_upscaler, models_folder=folder), runner.device),
+        )
         sha256 = (spec.sha256 if spec else None) or sha256_of(path)
         return cls(parts, spec.name if spec else path.name, path, sha256, report, batch_size)
 
@@ -211,6 +222,7 @@ class Restorer:
         *,
         stop: threading.Event | None = None,
         crops: Crops | None = None,
+        watch: Watch | None = None,
     ) -> Iterator[RestoredPhoto]:
         """Restores photos; faces of several photos share batches.
 
@@ -219,11 +231,12 @@ class Restorer:
                 as they are needed.
             stop: when set, no new batch is begun; photos that are complete by then are still given back.
             crops: where restored crops are kept and looked for; None restores every face afresh.
+            watch: told after each tile of a background that a network makes.
 
         Yields:
             One result for each source, in their order. A photo that fails is a result with `error`.
         """
-        return self.stream(sources, options, stop=stop, crops=crops, then=lambda restored: restored)
+        return self.stream(sources, options, stop=stop, crops=crops, watch=watch, then=lambda restored: restored)
 
     def stream(
         self,
@@ -233,6 +246,7 @@ class Restorer:
         then: Callable[[RestoredPhoto], T],
         stop: threading.Event | None = None,
         crops: Crops | None = None,
+        watch: Watch | None = None,
     ) -> Iterator[T]:
         """Restores photos as `restore_many`, and does something with each beside the network, encoding it for example.
 
@@ -245,7 +259,22 @@ class Restorer:
         def with_recipe(result: RestoredPhoto) -> T:
             return then(dataclasses.replace(result, recipe=recipe if result.error is None else None))
 
-        return stream(self._parts, sources, options, stop, crops, with_recipe)
+        return stream(self._parts, sources, options, stop, crops, with_recipe, watch)
+
+    def background_seconds(self, sizes_wh: Iterable[tuple[int, int]], options: RestoreOptions) -> float:
+        """How long a network will take for the backgrounds of photos, on this device; 0 where Lanczos makes them.
+
+        Args:
+            sizes_wh: of the photos as they are in their files, in pixels.
+
+        Raises:
+            ModelError: there is no network for it, or it cannot be loaded.
+        """
+        backdrop = self._parts.backdrop
+        if not options.draws_background or backdrop is None:
+            return 0.0
+        reduced = (reduced_size(size_wh, options.long_edge) for size_wh in sizes_wh)
+        return backdrop.estimate_seconds(reduced, options.output_scale)
 
     def measure(self) -> DeviceReport:
         """Times one face on the device (about a second on a CPU) and keeps the number in `device_report`."""
@@ -257,6 +286,8 @@ class Restorer:
         """Gives the device's memory back; the restorer cannot be used after."""
         self._parts.others.close()
         self._parts.runner.close()
+        if self._parts.backdrop is not None:
+            self._parts.backdrop.close()
         give_back_freed_memory()
 
     def __enter__(self) -> Restorer:

@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from gpen_ui.engine.backdrop import Backdrop
+from gpen_ui.engine.background import Watch, draw_background
 from gpen_ui.engine.finish import Masker, finish
 from gpen_ui.engine.others import OtherNetworks
 from gpen_ui.engine.prepare import Crop, Crops, Job, Read, prepare
@@ -44,6 +46,7 @@ class Parts:
     others: OtherNetworks
     larger_model: str | None = None
     embed: Embedder | None = None
+    backdrop: Backdrop | None = None
 
 
 def workers_beside(device: str) -> int:
@@ -61,6 +64,7 @@ def stream(
     stop: threading.Event | None,
     crops: Crops | None,
     then: Callable[[RestoredPhoto], T],
+    watch: Watch | None = None,
 ) -> Iterator[T]:
     """Restores sources one after another; see `Restorer.stream`."""
     workers = workers_beside(parts.runner.device)
@@ -70,18 +74,18 @@ def stream(
         ThreadPoolExecutor(workers, "align") as aligner,
         ThreadPoolExecutor(workers, "finish") as finisher,
     ):
-        run = _Run(parts, options, stop, crops, then, _Pools(reader, aligner, finisher, workers))
+        run = _Run(parts, options, stop, crops, then, _Pools(reader, aligner, finisher, workers), watch)
         try:
             for job in run.read_ahead(sources):
                 run.held.append(job)
                 while run.is_due():
                     run.run_batch()
-                    run.hand_over()
-                run.hand_over()
+                    yield from run.hand_over()
+                yield from run.hand_over()
                 yield from run.ready()
             while run.held:
                 run.run_batch()
-                run.hand_over()
+                yield from run.hand_over()
                 yield from run.ready()
         except Stopped:
             pass  # photos that are complete still leave below; those in the middle are dropped
@@ -110,6 +114,7 @@ class _Run(Generic[T]):
         crops: Crops | None,
         then: Callable[[RestoredPhoto], T],
         pools: _Pools,
+        watch: Watch | None,
     ) -> None:
         self._parts = parts
         self._options = options
@@ -117,6 +122,7 @@ class _Run(Generic[T]):
         self._crops = crops
         self._then = then
         self._pools = pools
+        self._watch = watch
         self._ahead = AHEAD_PER_WORKER * pools.workers
         self._huge = threading.Lock()
         self.held: deque[Job] = deque()  # photos with faces that wait for a batch to fill
@@ -201,10 +207,14 @@ class _Run(Generic[T]):
                 job.restored[place] = known
         return [each for each, _ in left], [crop for _, crop in left]
 
-    def hand_over(self) -> None:
-        """Moves the photos at the front whose faces are all back to the finisher."""
+    def hand_over(self) -> Iterator[T]:
+        """Moves the photos at the front whose faces are all back to the finisher, after a network has made their
+        background where that was asked for; what is finished meanwhile is given back between its tiles."""
         while self.held and not self.held[0].waiting:
             job = self.held.popleft()
+            if self._options.draws_background and self._parts.backdrop is not None:
+                for _ in draw_background(job, self._options, self._parts.backdrop, self._stop, self._watch):
+                    yield from self.ready()
             job.device = job.device or self._parts.runner.device_shown
             self.finished.append((self._pools.finisher.submit(self._finish, job), job.held_bytes))
 

@@ -16,6 +16,7 @@ from gpen_ui.jobs.types import PhotoRecord
 from gpen_ui.options import RestoreOptions
 
 if TYPE_CHECKING:
+    from gpen_ui.engine.backdrop import TileProgress
     from gpen_ui.engine.prepare import Crops
     from gpen_ui.engine.restorer import Restorer
     from gpen_ui.engine.results import RestoredPhoto
@@ -71,6 +72,7 @@ class Feed:
         self._stop = stop
         self._finish = finish
         self._left_behind = threading.Event()
+        self._moved = threading.Event()  # a tile of a background is done: the stream does not hang
         self._results: queue.Queue[Outcome | _Unfinished | BaseException | None] = queue.Queue(1)
         self._thread = threading.Thread(target=self._run, args=(restorer, options, crops), name="feed", daemon=True)
 
@@ -83,7 +85,7 @@ class Feed:
         """Photos with what came of them, in order.
 
         Raises:
-            FeedBroken: no result came for `time_limit_s`, or the stream raised.
+            FeedBroken: no result and no tile of a background came for `time_limit_s`, or the stream raised.
         """
         self._thread.start()
         waited_s = 0.0
@@ -91,7 +93,8 @@ class Feed:
             try:
                 result = self._results.get(timeout=TICK_S)
             except queue.Empty:
-                waited_s += TICK_S
+                waited_s = 0.0 if self._moved.is_set() else waited_s + TICK_S
+                self._moved.clear()
                 if waited_s >= time_limit_s and self.flight:
                     raise self._broken(None) from None
                 continue
@@ -112,7 +115,10 @@ class Feed:
 
     def _run(self, restorer: Restorer, options: RestoreOptions, crops: Crops | None) -> None:
         try:
-            for result in restorer.stream(self._sources(), options, stop=self._stop, crops=crops, then=self._end):
+            results = restorer.stream(
+                self._sources(), options, stop=self._stop, crops=crops, then=self._end, watch=self._tile_done
+            )
+            for result in results:
                 if not self._give(result):
                     return
         except BaseException as error:  # whatever it is, the worker decides
@@ -121,6 +127,9 @@ class Feed:
             self._give(error)
             return
         self._give(None)
+
+    def _tile_done(self, tile: TileProgress) -> None:
+        self._moved.set()
 
     def _end(self, restored: RestoredPhoto) -> Outcome | _Unfinished:
         try:

@@ -37,11 +37,19 @@ def reduce_long_edge(pixels: Pixels, long_edge_px: int) -> Pixels:
         The same object when it is off or the photo is small enough; no side becomes less than one pixel.
     """
     height, width = pixels.shape[:2]
-    longest = max(height, width)
-    if long_edge_px <= 0 or longest <= long_edge_px:
+    size_wh = reduced_size((width, height), long_edge_px)
+    if size_wh == (width, height):
         return pixels
-    size_wh = tuple(max(1, round(side * long_edge_px / longest)) for side in (width, height))
     return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA), pixels.dtype)
+
+
+def reduced_size(size_wh: tuple[int, int], long_edge_px: int) -> tuple[int, int]:
+    """Width and height that `reduce_long_edge` leaves of a photo."""
+    width, height = size_wh
+    longest = max(size_wh)
+    if long_edge_px <= 0 or longest <= long_edge_px:
+        return size_wh
+    return max(1, round(width * long_edge_px / longest)), max(1, round(height * long_edge_px / longest))
 
 
 def resize(pixels: Pixels, size_wh: tuple[int, int]) -> Pixels:

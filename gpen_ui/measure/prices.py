@@ -16,7 +16,7 @@ from gpen_ui import __version__
 from gpen_ui.engine import tuning
 from gpen_ui.engine.recent import RecentCrops
 from gpen_ui.engine.restorer import Restorer
-from gpen_ui.errors import Stopped
+from gpen_ui.errors import ModelError, Stopped
 from gpen_ui.measure.samples import portrait
 from gpen_ui.options import ActsOn, OptionSpec, RestoreOptions, option_specs, parse_options
 from gpen_ui.photo import Photo
@@ -28,6 +28,8 @@ PATIENCE_S = 18.0  # no further round is begun after this
 NETWORK_STAGES = ("read", "detect", "align", "network")  # no option of the result changes them
 # What each option is compared with; others start from False, 0 or their first choice.
 NEUTRAL: dict[str, Any] = {"strength": 50, "mode": "strong", "output_scale": 1}
+ESTIMATED = "background"  # minutes on a processor: its price comes from a timed part of a photo
+ANOTHER_PHOTO = ("output_scale", "background")  # they make every pixel anew, so they are no adjustment of the photo
 FULL: dict[str, Any] = {"strength": 100}  # other numbers are tried at half of their range, as presets have them
 
 Advance = Callable[[int, int], None]  # runs done, runs planned
@@ -68,11 +70,11 @@ class PriceList:
     def together(self, acts_on: ActsOn) -> float:
         """Share of a face's time that all options of one kind cost together, each at its dearest tried value.
 
-        The output scale is left out: it makes another photo, of four or sixteen times the pixels.
+        The output scale and a background by a network are left out: they make another photo.
         """
         dearest: dict[str, float] = {}
         for price in self.prices:
-            if price.acts_on == acts_on and price.option != "output_scale":
+            if price.acts_on == acts_on and price.option not in ANOTHER_PHOTO:
                 dearest[price.option] = max(dearest.get(price.option, 0.0), price.seconds)
         return sum(dearest.values()) / self.face_seconds
 
@@ -113,7 +115,7 @@ def measure_prices(
     """
     specs = [spec for spec in option_specs() if spec.acts_on != "input"]
     neutral = {spec.name: neutral_value(spec) for spec in specs}
-    variants = [(spec, value) for spec in specs for value in tried_values(spec)]
+    variants = [(spec, value) for spec in specs for value in tried_values(spec) if spec.name != ESTIMATED]
     photo, kept = portrait(), RecentCrops(KEPT_BYTES)
     extra: list[list[float]] = [[] for _ in variants]
     faces: list[float] = []
@@ -136,7 +138,16 @@ def measure_prices(
         Price(spec.name, value, spec.acts_on, statistics.median(seconds))
         for (spec, value), seconds in zip(variants, extra, strict=True)
     )
-    return PriceList(statistics.median(faces), prices)
+    return PriceList(statistics.median(faces), prices + _background_price(restorer, photo))
+
+
+def _background_price(restorer: Restorer, photo: Photo) -> tuple[Price, ...]:
+    """Of the whole photo by a network; none where there is no network."""
+    try:
+        seconds = restorer.background_seconds([photo.size_wh], RestoreOptions(background="realesrgan"))
+    except ModelError:
+        return ()
+    return (Price(ESTIMATED, "realesrgan", "photo", seconds),)
 
 
 def _run(restorer: Restorer, photo: Photo, options: RestoreOptions, kept: RecentCrops) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from gpen_ui.photo.colour import thumbnail
 from gpen_ui.photo.deep import to_eight_bits
 from gpen_ui.photo.encode import Encoded, MetadataWish, WriteFormat, encode_file, encode_photo, written_format
+from gpen_ui.photo.header import stored_size
 from gpen_ui.photo.names import PHOTO_SUFFIXES, find_photos, result_names
 from gpen_ui.photo.read import load_file, photo_from_bytes, photo_from_pixels, read_photo
 from gpen_ui.photo.small import small_jpeg
@@ -33,6 +34,7 @@ __all__ = [
     "save_photo",
     "small_jpeg",
     "stamp_of",
+    "stored_size",
     "thumbnail",
     "to_eight_bits",
     "write_named",

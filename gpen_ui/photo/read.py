@@ -66,7 +66,7 @@ class _Tiff(TiffImagePlugin.TiffImageFile):
 
 
 # Opened by class and not through Image.open: that would apply Pillow's global limit of pixels instead of ours.
-_OPENERS: dict[str, Callable[[IO[bytes], str], ImageFile.ImageFile]] = {
+OPENERS: dict[str, Callable[[IO[bytes], str], ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
@@ -97,7 +97,7 @@ def read_photo(source: Path | str | PhotoFile, *, max_megapixels: int = 150) -> 
         photo = photo_from_bytes(source.data, source.path.name, max_megapixels=max_megapixels)
         return replace(photo, path=source.path, metadata=replace(photo.metadata, modified_ns=source.modified_ns))
     path = Path(source)
-    with _opened(path) as (stream, facts):
+    with opened(path) as (stream, facts):
         photo = _read(stream, shown(path.name or path), path, max_megapixels)
         return replace(photo, metadata=replace(photo.metadata, modified_ns=facts.st_mtime_ns))
 
@@ -109,7 +109,7 @@ def load_file(path: Path, *, most_bytes: int) -> PhotoFile:
         PhotoReadError: missing, a folder or device, or not readable; as from `read_photo`.
         PhotoTooLargeError: more bytes than allowed, or than fit into memory.
     """
-    with _opened(path) as (stream, facts):
+    with opened(path) as (stream, facts):
         if facts.st_size > most_bytes:
             size_mb, most_mb = facts.st_size >> 20, most_bytes >> 20
             raise PhotoTooLargeError("photo_too_many_bytes", name=shown(path.name), size=size_mb, most=most_mb)
@@ -120,7 +120,7 @@ def load_file(path: Path, *, most_bytes: int) -> PhotoFile:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], os.stat_result]]:
+def opened(path: Path) -> Iterator[tuple[IO[bytes], os.stat_result]]:
     """A file and its facts; what the disk says against it, in the block too, becomes one of our errors."""
     name = shown(path.name or path)
     try:
@@ -196,7 +196,7 @@ def _decoded(stream: IO[bytes], kind: str, name: str, path: Path | None, max_meg
             raise PhotoReadError("photo_damaged", name=name)
         stream.seek(0)
         png = take_apart(stream.read()) if kind == "PNG" else None
-        with _OPENERS[kind](io.BytesIO(png.picture) if png else stream, "") as image:
+        with OPENERS[kind](io.BytesIO(png.picture) if png else stream, "") as image:
             _check_header(image, name, max_megapixels)
             header_is_fine = True
             turned_from = _stored_orientation(image)

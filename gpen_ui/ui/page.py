@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from gpen_ui.texts import LANGUAGES, Language
-from gpen_ui.ui import tab_batch, tab_model, tab_parameters, tab_single
+from gpen_ui.ui import background_time, tab_batch, tab_model, tab_parameters, tab_single
 from gpen_ui.ui.batch_handlers import BatchHandlers
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech
@@ -46,6 +46,7 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         tab_parameters.wire(parameters, model.batch_size, [single.settings, batch.new.settings], page, speech)
         price_handlers = tab_parameters.PriceHandlers(parameters, service, speech)
         tab_parameters.wire_prices(parameters, model.batch_size, model.card, price_handlers)
+        background_time.wire(single, parameters, model.card, service, speech)
         tab_model.wire(model, status, model_handlers)
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

@@ -19,6 +19,7 @@ from gpen_ui.options import BatchSize, RestoreOptions
 from gpen_ui.settings import OutputFormat
 
 if TYPE_CHECKING:
+    from gpen_ui.engine.backdrop import TileProgress
     from gpen_ui.engine.output import Output, Saved
     from gpen_ui.engine.results import FaceOutcome, Note, RestoredPhoto
     from gpen_ui.ui.previews import Preview
@@ -70,6 +71,7 @@ class Run:
         outcomes: grows at its end only.
         stop: set it to end the run after the batch in flight.
         finished: is set when nothing more will come.
+        tile: where the background of the photo at work stands; None when no network makes one.
         error: why the run as a whole broke off.
         took_s: its whole time, once finished.
     """
@@ -79,6 +81,7 @@ class Run:
         self.outcomes: list[Outcome] = []
         self.stop = stop
         self.finished = threading.Event()
+        self.tile: TileProgress | None = None
         self.error: Exception | None = None
         self.took_s = 0.0
         self._started_s: float | None = None
@@ -109,6 +112,10 @@ class Run:
         if not self.done_count or self._started_s is None:
             return None
         return self.elapsed_s / self.done_count * (self.total - self.done_count)
+
+    def watch(self, tile: TileProgress) -> None:
+        """Takes what the engine says of a background."""
+        self.tile = tile if tile.done < tile.total else None
 
     def mark_started(self) -> None:
         self._started_s = time.monotonic()
@@ -162,7 +169,8 @@ def _work(service: Service, job: Job, run: Run, batch_size: BatchSize) -> None:
         with service.temporary.in_use(job.sources), service.using(batch_size, run.stop) as restorer:
             run.mark_started()
             sources = [Chosen(source, job.choices) for source in job.sources]
-            for result in restorer.restore_many(sources, job.options, stop=run.stop, crops=service.recent):
+            results = restorer.restore_many(sources, job.options, stop=run.stop, crops=service.recent, watch=run.watch)
+            for result in results:
                 run.outcomes.append(_keep(result, job, output))
     except Stopped:
         pass

@@ -6,14 +6,14 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError, ModelError, Stopped, UsageError
-from gpen_ui.options import BatchSize
+from gpen_ui.options import BatchSize, RestoreOptions
 from gpen_ui.paths import findable
 from gpen_ui.settings import Settings
 from gpen_ui.ui.board import Board
@@ -232,6 +232,18 @@ class Service:
             self._restorer.batch_size = wanted.batch_size
             self._asked = wanted
         return self._restorer
+
+    def background_seconds(self, sizes_wh: Sequence[tuple[int, int]], options: RestoreOptions) -> float | None:
+        """How long a network will take for the backgrounds of photos; None while that cannot be tried out, because the
+        model is being loaded or the device is at work.
+
+        Raises:
+            GpenError: there is no network for it, or it cannot be loaded.
+        """
+        if self._restorer is None or not self.turnstile.is_free:
+            return None
+        with self.turnstile.turn(threading.Event()):
+            return self._restorer.background_seconds(sizes_wh, options)
 
     def session(self, session_hash: str | None) -> Session:
         """The session of an open page, made at its first use."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gpen_ui.measure.prices import Price, PriceList
 
 GROUPS = ("face", "photo", "input")
+LONG_S = 10.0  # from here on a share of a face says nothing
 LEAST_SHOWN_S = 0.0005  # what an option costs below this is noise
 
 
@@ -39,6 +40,7 @@ class ParametersTab:
     """The tab's components; `controls` in the order of `option_specs()`."""
 
     controls: list[Component]
+    background: gr.HTML
     presets: dict[str, gr.Button]
     reset: gr.Button
     prices: gr.HTML
@@ -62,6 +64,8 @@ def lay_out(speech: Speech) -> ParametersTab:
                 for spec in option_specs():
                     if spec.acts_on == group:
                         controls[spec.name] = _control(spec, speech)
+                    if spec.acts_on == group and spec.name == "background":
+                        background = gr.HTML(padding=False, elem_id="background-time")
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=280):
             prices = gr.HTML(views.hint(speech("page.prices.unknown")), padding=False, elem_id="prices")
@@ -70,7 +74,7 @@ def lay_out(speech: Speech) -> ParametersTab:
             measure = gr.Button(speech("page.prices.measure"), elem_id="prices-measure")
             stop = gr.Button(speech("page.stop"), variant="stop", visible=False, elem_id="prices-stop")
     in_order = [controls[spec.name] for spec in option_specs()]
-    return ParametersTab(in_order, presets, reset, prices, measure, stop, progress)
+    return ParametersTab(in_order, background, presets, reset, prices, measure, stop, progress)
 
 
 def wire(tab: ParametersTab, batch_size: Component, told: list[gr.HTML], page: gr.Blocks, speech: Speech) -> None:
@@ -201,6 +205,9 @@ def _in_a_row(prices: Sequence[Price], known: PriceList, spec: OptionSpec, speec
         value = "" if spec.kind == "bool" else f"{_value_in_words(spec, price.value, speech)}: "
         if price.seconds < LEAST_SHOWN_S:
             parts.append(value + speech("page.prices.none"))
+            continue
+        if price.seconds >= LONG_S:
+            parts.append(value + speech("page.prices.long", duration=speech.duration(price.seconds)))
             continue
         share = 100 * known.share(price)
         percent = f"{share:.1f}" if share < 10 else f"{share:.0f}"

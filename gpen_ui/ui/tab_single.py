@@ -38,6 +38,7 @@ class SingleTab:
     stop: gr.Button
     sample: gr.Button
     settings: gr.HTML
+    background: gr.HTML
     progress: gr.HTML
     empty: gr.HTML
     compare: gr.ImageSlider
@@ -70,6 +71,7 @@ def lay_out(speech: Speech) -> SingleTab:
             stop = gr.Button(speech("page.stop"), variant="stop", size="lg", visible=False, elem_id="single-stop")
             sample = gr.Button(speech("page.single.sample"), visible=sample_photo().is_file(), elem_id="single-sample")
             settings = gr.HTML(padding=False, elem_id="single-settings")
+            background = gr.HTML(padding=False, elem_id="single-background")
         with gr.Column(scale=5, min_width=280):
             progress = gr.HTML(padding=False, elem_id="single-progress")
             failures = gr.HTML(padding=False, elem_id="single-failures")
@@ -109,8 +111,8 @@ def lay_out(speech: Speech) -> SingleTab:
                     speech("page.single.download_all"), visible=False, elem_id="single-download-all"
                 )
     return SingleTab(
-        files, start, stop, sample, settings, progress, empty, compare, compare_help, gallery_help, gallery, facts,
-        download_one, download_all, failures, faces,
+        files, start, stop, sample, settings, background, progress, empty, compare, compare_help, gallery_help,
+        gallery, facts, download_one, download_all, failures, faces,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from gpen_ui.ui.speech import Speech
 
 if TYPE_CHECKING:
     from gpen_ui.engine import Restorer
+    from gpen_ui.engine.backdrop import TileProgress
     from gpen_ui.engine.tuning import Curve
 
 
@@ -28,12 +29,22 @@ def progress(run: Run, speech: Speech) -> str:
         return _bar(None, speech("page.progress.waiting"))
     if run.stop.is_set():
         return _bar(run.done_count / run.total, speech("page.progress.stopping", done=run.done_count, total=run.total))
+    if run.tile is not None:
+        return _tile(run, run.tile, speech)
     if run.left_s is None:
         key = "page.progress.one" if run.total == 1 else "page.progress.first"
         return _bar(None, speech(key, total=run.total, elapsed=speech.duration(run.elapsed_s)))
     left = speech.duration(run.left_s)
     share = run.done_count / run.total
     return _bar(share, speech("page.progress.some", done=run.done_count, total=run.total, left=left))
+
+
+def _tile(run: Run, tile: TileProgress, speech: Speech) -> str:
+    """A bar about the background of one photo, which can take as long as many photos."""
+    left = speech.duration(tile.left_s)
+    values = {"name": tile.name, "tile": tile.done + 1, "tiles": tile.total, "left": left}
+    share = (run.done_count + tile.done / tile.total) / run.total
+    return _bar(share, speech("page.progress.tile", **values, done=run.done_count, total=run.total))
 
 
 def waiting(text: str) -> str:

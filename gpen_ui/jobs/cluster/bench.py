@@ -32,6 +32,7 @@ from gpen_ui.photo import PhotoFile
 
 if TYPE_CHECKING:
     from gpen_ui.engine import Restorer
+    from gpen_ui.engine.backdrop import TileProgress
     from gpen_ui.engine.results import RestoredPhoto
 
 LINGER_S = 0.1  # how long the stream waits for another photo before it finishes those that it has
@@ -82,6 +83,7 @@ class Bench:
         self._order: BenchOrder | None = None
         self._place = ""
         self._crops: KeptCrops | UnkeptCrops | None = None
+        self._tiles = 0
 
     def program(self) -> str:
         """See `parcel.program`. Asked before anything else travels."""
@@ -128,6 +130,10 @@ class Bench:
             reason = str(error) or type(error).__name__
             return failed(photo, GpenError("photo_unexpected", name=shown(photo.path.name), reason=reason), recipe)
 
+    def tiles(self) -> int:
+        """Tiles of backgrounds that are done so far: whether it works on a photo that takes long."""
+        return self._tiles
+
     def stop(self) -> None:
         """Ends the work after the batch in flight; every call under way comes back."""
         self._stop.set()
@@ -147,7 +153,10 @@ class Bench:
             try:
                 if not self._stop.is_set():
                     sources = self._sources(first, flight)
-                    for restored in restorer.restore_many(sources, options, stop=self._stop, crops=self._crops):
+                    results = restorer.restore_many(
+                        sources, options, stop=self._stop, crops=self._crops, watch=self._tile_done
+                    )
+                    for restored in results:
                         flight.popleft().set_result(restored)
                 left: Fallen | None = None
             except BaseException as error:  # whatever it is, the caller decides
@@ -157,6 +166,9 @@ class Bench:
                 answer.set_result(left)
             if not first[1].done():  # not even taken
                 first[1].set_result(left)
+
+    def _tile_done(self, tile: TileProgress) -> None:
+        self._tiles += 1
 
     def _sources(self, first: tuple[PhotoFile, Future[Any]], flight: deque[Future[Any]]) -> Iterator[PhotoFile]:
         item: tuple[PhotoFile, Future[Any]] | None = first

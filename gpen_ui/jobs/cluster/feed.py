@@ -66,7 +66,7 @@ class RayFeed:
             for seat, reference in self._engine.wait(TICK_S):
                 yield from self._land(seat, reference)
             for seat in self._engine.seats:
-                if seat.flights and time.monotonic() - seat.moved_s > time_limit_s:
+                if seat.flights and time.monotonic() - seat.moved_s > time_limit_s and not seat.goes_on():
                     yield from self._end_hanging(seat, time_limit_s)
 
     def _tell_to_stop(self) -> None:

@@ -13,6 +13,7 @@ from gpen_ui.jobs.types import PhotoRecord
 
 RESTARTS = 20  # of one actor by Ray; one that gave results since its start gets a successor after that
 ASK_AGAIN_S = 1.0  # while Ray restarts it
+ANSWER_S = 5.0  # for a question that an actor answers at once
 FLIGHT_BYTES = 256 << 20  # of the files under way to one actor; a larger one goes alone
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Seat:
         self.ready: Greeting | None = None
         self.trouble: GpenError | None = None
         self.moved_s = 0.0
+        self._tiles = 0
         self.is_lone = False
         self._start()
 
@@ -114,6 +116,19 @@ class Seat:
             self.moved_s = time.monotonic()
         self.is_lone = alone
         self.flights[self._actor.restore.remote(photo, file, recipe)] = photo, len(file.data)
+
+    def goes_on(self) -> bool:
+        """Whether tiles of a background were done since it was asked last: its photo takes long, but does not hang."""
+        from ray import exceptions
+
+        try:
+            tiles = int(self._ray.get(self._actor.tiles.remote(), timeout=ANSWER_S))
+        except exceptions.RayError:
+            return False
+        moved, self._tiles = tiles != self._tiles, tiles
+        if moved:
+            self.moved_s = time.monotonic()
+        return moved
 
     def landed(self, reference: Any) -> PhotoRecord:
         """A result is here, or known to be lost; the photo it belongs to."""

@@ -1,0 +1,108 @@
+"""What a background by Real-ESRGAN costs on this machine, and how far tiles differ from the whole.
+
+usage: python -m benchmarks.background [--device cpu] [--seconds-only]
+
+Prints, for the network that comes with the program (x4plus): seconds for a megapixel and the peak of memory at several
+sides of a tile; how far a seam is off at several margins, in levels of 255, on the astronaut and on noise; and the same
+for the plan that the program makes, against the untiled picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage.data import astronaut
+
+from gpen_ui.engine import backdrop as backdrop_module
+from gpen_ui.engine.backdrop import BLEND_PX, MARGIN_PX, SMALLEST_TILE_PX, Backdrop
+from gpen_ui.engine.device import choose_device, device_name
+from gpen_ui.engine.memory import PeakMemory, keep_freed_memory
+from gpen_ui.look.tiles import Piece
+from gpen_ui.photo import Pixels
+from gpen_ui.weights.upscaler import find_upscaler
+
+MARGINS_PX = (10, 16, 32, 48, 64, 80)
+SIDES_PX = (64, 128, 256, 384)
+
+
+def drawn(backdrop: Backdrop, pixels: Pixels, scale: int) -> Pixels:
+    drawing = backdrop.draw(pixels, scale)
+    while True:
+        try:
+            next(drawing)
+        except StopIteration as end:
+            result: Pixels = end.value
+            return result
+
+
+def costs(backdrop: Backdrop, device: str) -> None:
+    print("| side | s for a megapixel | bytes for a pixel |\n| --- | --- | --- |")
+    for side in SIDES_PX if device == "cpu" else (*SIDES_PX, 768, 1024):
+        piece = np.random.default_rng(0).random((side, side, 3)).astype(np.float32)
+        for _ in range(1 if device == "cpu" else 2):
+            start = time.perf_counter()
+            with PeakMemory(device) as memory:
+                backdrop._piece(piece)
+            seconds = time.perf_counter() - start
+        peak = "-" if memory.peak_bytes is None else f"{memory.peak_bytes / side**2:.0f}"
+        print(f"| {side} px | {1e6 * seconds / side**2:.2f} | {peak} |", flush=True)
+
+
+def seams(backdrop: Backdrop, pieces: dict[str, Piece]) -> None:
+    """The right part of a strip alone, with a margin, against the same part of the whole strip."""
+    print("\n| margin | " + " | ".join(f"{name}, largest (mean)" for name in pieces) + " |\n| --- | --- | --- |")
+    wholes = {name: backdrop._piece(piece) for name, piece in pieces.items()}
+    for margin in MARGINS_PX:
+        row = []
+        for name, piece in pieces.items():
+            middle = piece.shape[1] // 2
+            part = backdrop._piece(piece[:, middle - margin :])[:, 4 * margin :]
+            off = 255 * np.abs(part - wholes[name][:, 4 * middle :])
+            row.append(f"{off.max():.2f} ({off.mean():.4f})")
+        print(f"| {margin} px | {' | '.join(row)} |", flush=True)
+
+
+def tiled(backdrop: Backdrop, photo: Pixels) -> None:
+    print()
+    for scale in (1, 4):
+        whole = drawn(backdrop, photo, scale)
+        largest = backdrop_module.LARGEST_TILE_PX, backdrop_module.LARGEST_TILE_ELSEWHERE_PX
+        backdrop_module.LARGEST_TILE_PX = {"cpu": SMALLEST_TILE_PX}
+        backdrop_module.LARGEST_TILE_ELSEWHERE_PX = SMALLEST_TILE_PX
+        parts = drawn(backdrop, photo, scale)
+        backdrop_module.LARGEST_TILE_PX, backdrop_module.LARGEST_TILE_ELSEWHERE_PX = largest
+        off = np.abs(whole.astype(int) - parts)
+        wh = f"{photo.shape[1]} x {photo.shape[0]}"
+        print(
+            f"{wh} at {scale}x in tiles of {SMALLEST_TILE_PX} px, {MARGIN_PX} px margin, {BLEND_PX} px zone, "
+            f"against the whole: largest {off.max()}, {100 * (off > 0).mean():.2f} % of the values differ, "
+            f"{100 * (off > 1).mean():.4f} % by more than 1",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seconds-only", action="store_true")
+    wishes = parser.parse_args()
+    keep_freed_memory()
+    device, _ = choose_device(wishes.device)
+    backdrop = Backdrop(lambda scale: find_upscaler(4, Path("nowhere")), device)
+    estimate = backdrop.estimate_seconds([(1280, 960)], 2)
+    print(f"{device_name(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"estimate for 1280 x 960 from a trial: {estimate:.1f} s\n")
+    costs(backdrop, device)
+    if wishes.seconds_only:
+        return
+    noise = np.random.default_rng(0).random((48, 192, 3)).astype(np.float32)
+    seams(backdrop, {"astronaut": astronaut()[80:128, 100:292].astype(np.float32) / 255, "noise": noise})
+    tiled(backdrop, np.ascontiguousarray(astronaut()[40:152, 60:300] if device == "cpu" else astronaut()))
+
+
+if __name__ == "__main__":
+    main()
