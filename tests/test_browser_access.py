@@ -1,0 +1,134 @@
+"""The page for everybody: WCAG 2.2 AA as axe checks it, the keyboard alone, narrow windows, and less motion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gpen_ui.texts import Language, say
+from tests.browsing import NEEDS_CHROMIUM, RUN_MS, open_tab
+from tests.page_server import running_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = NEEDS_CHROMIUM
+
+TABS = ("single", "batch", "parameters", "model")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+NARROW_PX = 320  # 1280 px at a zoom of 400 %, which WCAG 1.4.10 asks for
+LOCALES: dict[Language, str] = {"en": "en-GB", "zh": "zh-CN"}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    place = tmp_path_factory.mktemp("access")
+    settings = {"outputs_folder": str(place / "outputs"), "allowed_folders": [str(place)], "device": "cpu"}
+    with running_page(place / "server.log", **settings) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, url: str) -> Iterator[Any]:
+    """Opens the page with a finished sample photo, once for each way to look at it."""
+    pages: dict[tuple[object, ...], Page] = {}
+
+    def opened(language: Language = "en", width: int = 1280, **look: Any) -> Page:
+        key = (language, width, *look.items())
+        if key not in pages:
+            # axe is put into the page as a script, which the page's own policy rightly refuses
+            context = browser.new_context(
+                locale=LOCALES[language], viewport={"width": width, "height": 900}, bypass_csp=True, **look
+            )
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            page.goto(url)
+            page.click("#single-sample")
+            page.get_by_text("astronaut", exact=False).first.wait_for()
+            page.click("#single-start")
+            page.wait_for_selector("#single-progress .all-done", timeout=RUN_MS)
+            pages[key] = page
+        return pages[key]
+
+    yield opened
+    for page in pages.values():
+        page.context.close()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds, one line for each kind with the first element that has it."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
+    return [f"{each['id']}: {each['help']} {each['nodes'][0]['html'][:200]}" for each in found]
+
+
+@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("zh", "dark")])
+def test_no_tab_breaks_a_rule_of_wcag(opened: Any, tab: str, language: Language, scheme: str):
+    page = opened(language, color_scheme=scheme)
+    open_tab(page, tab, language)
+    page.get_by_role("tab", name=say(f"page.tab.{tab}", language), selected=True).wait_for()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_nothing_scrolls_sideways_in_a_narrow_window(opened: Any, tab: str):
+    page = opened("en", NARROW_PX)
+    open_tab(page, tab)
+    page.get_by_role("tab", name=say(f"page.tab.{tab}", "en"), selected=True).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW_PX
+
+
+STOP = """() => {
+    const at = document.activeElement;
+    if (!at || at === document.body) return null;
+    const shown = [at, at.parentElement, at.nextElementSibling, ...(at.labels || [])].filter(Boolean);
+    const looks = shown.map(each => getComputedStyle(each)).map(s => `${s.outlineStyle} ${s.outlineWidth} ${s.boxShadow} ${s.borderColor} ${s.backgroundColor}`);
+    const names = [at.getAttribute('aria-label'), at.innerText, at.title, at.placeholder, ...[...(at.labels || [])].map(each => each.innerText)];
+    const by = at.getAttribute('aria-labelledby');
+    if (by) names.push(document.getElementById(by.split(' ')[0])?.innerText);
+    return { tag: at.tagName, id: at.id, name: names.find(each => each && each.trim()) || '', looks: looks.join('|'),
+             html: at.outerHTML.slice(0, 200) };
+}"""
+BLURRED = """() => { const at = document.activeElement;
+    const shown = [at, at.parentElement, at.nextElementSibling, ...(at.labels || [])].filter(Boolean); at.blur();
+    const looks = shown.map(each => getComputedStyle(each)).map(s => `${s.outlineStyle} ${s.outlineWidth} ${s.boxShadow} ${s.borderColor} ${s.backgroundColor}`);
+    at.focus({ focusVisible: true }); return looks.join('|'); }"""
+
+
+def walk(page: Page, most: int = 120) -> list[dict[str, str]]:
+    """Every stop of the Tab key from the top of the page on, each compared with how it looks without the focus."""
+    page.evaluate("document.activeElement?.blur(); window.scrollTo(0, 0)")
+    stops: list[dict[str, str]] = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(STOP)
+        if stop is None:
+            return stops
+        stop["without"] = page.evaluate(BLURRED)
+        stops.append(stop)
+    raise AssertionError("the Tab key never leaves the page")
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_stop_of_the_keyboard_has_a_name_and_shows_that_it_is_there(opened: Any, tab: str):
+    page = opened("en", reduced_motion="reduce")
+    open_tab(page, tab)
+    stops = walk(page)
+    assert len(stops) > 5
+    assert [stop["html"] for stop in stops if not stop["name"]] == []
+    assert [stop["html"] for stop in stops if stop["looks"] == stop["without"]] == []
+
+
+def test_less_motion_means_none(opened: Any):
+    page = opened("en", reduced_motion="reduce")
+    moving = page.evaluate(
+        """[...document.querySelectorAll('*')].filter(each => { const s = getComputedStyle(each);
+            return parseFloat(s.transitionDuration) > 0.01 || (s.animationName !== 'none' && parseFloat(s.animationDuration) > 0.01) })
+            .map(each => each.outerHTML.slice(0, 120))"""
+    )
+    assert moving == []
