@@ -134,6 +134,7 @@ class RunRecord:
 
     Attributes:
         state: what it is doing; see `is_interrupted`.
+        options_hash: tells the options apart, as the version of the program that kept them computed it.
         why: why it is held or broken, or what else there is to say; None when all is well.
         wish: what was asked of its worker.
         owner: "host, process 1234" of who works on it, or of who did last.
@@ -147,6 +148,7 @@ class RunRecord:
     inputs: tuple[Path, ...]
     output_folder: Path
     options: RestoreOptions
+    options_hash: str
     settings: RunSettings
     why: Told | None
     wish: Wish
