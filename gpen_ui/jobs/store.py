@@ -135,6 +135,9 @@ class RunStore:
                     "UPDATE runs SET options = ?, options_hash = ? WHERE id = ?",
                     (options.model_dump_json(), options_hash(options), run_id),
                 )
+                connection.execute(
+                    "UPDATE photos SET old_result = NULL, old_hash = '' WHERE run_id = ?", (run_id,)
+                )  # what other options make never takes the place of a result
             if settings is not None:
                 connection.execute("UPDATE runs SET settings = ? WHERE id = ?", (json.dumps(asdict(settings)), run_id))
 
@@ -152,6 +155,14 @@ class RunStore:
                 (state, pack(why), finished, started, run_id),
             )
             self._tell(connection, run_id, "state", {"state": state, "why": _plain(why)})
+
+    def finish(self, run_id: str) -> bool:
+        """The run is done, unless a photo is left, or waits again meanwhile; whether it is."""
+        with self.database.writing():
+            if self.ledger.counts(run_id).left:
+                return False
+            self.set_state(run_id, "done")
+        return True
 
     def wish(self, run_id: str, wish: Wish) -> None:
         """What the worker, in whatever process, shall do."""

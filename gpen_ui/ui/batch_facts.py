@@ -17,7 +17,7 @@ from gpen_ui.ui.tab_parameters import in_words
 
 if TYPE_CHECKING:
     from gpen_ui.jobs import FaceRecord, Ignored, PhotoRecord, RunRecord
-    from gpen_ui.jobs.ledger import Thumbnail
+    from gpen_ui.jobs.rows import Thumbnail
 
 REPORTS = ("html", "json", "csv", "zip")
 
