@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
+from gpen_ui.api.asked import FACES_FIELDS, read_json
 from gpen_ui.api.models import PhotoAnswer, PhotoList
 from gpen_ui.api.names import attachment
 from gpen_ui.api.now import ANY_PICTURE, picture_type
 from gpen_ui.api.parts import NUMBER_MOST, PREFIX, GivenLanguage, GivenParts, GivenPhoto, GivenRun, Parts
 from gpen_ui.errors import UsageError
-from gpen_ui.jobs import REPORT_TYPES, PhotoRecord, RunRecord, photo_facts, report_file, stream_zip
+from gpen_ui.jobs import REPORT_TYPES, PhotoRecord, RunRecord, photo_facts, report_file, stream_zip, with_asked
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language
 
@@ -49,6 +51,25 @@ def list_photos(
 def show_photo(run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage) -> dict[str, Any]:
     """One photo of a run."""
     return _photo_answer(parts, run, photo, language)
+
+
+@router.post("/runs/{run_id}/photos/{number}/faces", response_model=PhotoAnswer)
+async def choose_faces(
+    request: Request, run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage
+) -> dict[str, Any]:
+    """Takes a JSON object with `faces`; the photo is done again with what it says, at once when the run is done."""
+    asked = await read_json(request, FACES_FIELDS)
+    if "faces" not in asked.texts:
+        raise UsageError("api_field_missing", name="faces")
+
+    def choose() -> dict[str, Any]:
+        store = parts.runs.store
+        choices = with_asked(store, run, photo, asked.face_choices(), parts.settings.models_folder)
+        with parts.places.place():
+            parts.runs.choose(run.id, photo.id, choices)
+        return _photo_answer(parts, run, store.ledger.photo(photo.id) or photo, language)
+
+    return await run_in_threadpool(choose)
 
 
 @router.get("/runs/{run_id}/photos/{number}/result", response_class=Response, responses=ANY_PICTURE)
