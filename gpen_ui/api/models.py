@@ -57,8 +57,8 @@ class RunList(BaseModel):
 
 
 class PhotoAnswer(Answer):
-    """A photo of a run; `result` is the path on the server, `result_url` leads to its bytes, `choices` are what was asked
-    of single faces, as the field `faces` takes it."""
+    """A photo of a run; `result` is the path on the server, `result_url` leads to its bytes, `choices` say what was
+    asked of single faces, as the field `faces` takes it."""
 
     number: int
     source: str

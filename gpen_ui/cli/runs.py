@@ -1,4 +1,5 @@
-"""`gpen-ui runs`: the runs that are kept on disk, whoever works on them: list, show, report, choose faces, pause, cancel."""
+"""`gpen-ui runs`: the runs that are kept on disk, whoever works on them: list, show, report, choose faces, pause,
+cancel."""
 
 # no `from __future__ import annotations` here: typer reads the flags from the annotations as they stand
 
