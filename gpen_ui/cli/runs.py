@@ -76,17 +76,19 @@ def _add_report(group: typer.Typer, language: Language) -> None:
         output: Annotated[str | None, typer.Option("--output", "-o", help=text("cli.runs.output"))] = None,
         form: Annotated[str, typer.Option("--format", metavar="|".join(FORMS), help=text("cli.runs.format"))] = "html",
     ) -> None:
+        from gpen_ui.jobs import run_file, run_file_name
+
         with spoken_errors(language), _opened() as runs:
             if form not in FORMS:
                 raise UsageError("option_choice", name="--format", value=form, choices=", ".join(FORMS))
             found = runs.run(run)
-            pieces = _report(runs.store, found, form, language)
+            pieces = run_file(runs.store, found, form, language)
             if output == "-":
                 for piece in pieces:
                     sys.stdout.buffer.write(piece)
                 sys.stdout.buffer.flush()
             else:
-                path = Path(output or f"gpen-ui-{found.id}.{form}")
+                path = Path(output or run_file_name(found, form))
                 _write(path, pieces)
                 answer(shown(path))
 
@@ -202,15 +204,6 @@ def _show_photos(
         answer(f"  {photo.number}  {state}  {shown(photo.path)}{result}{why}")
         if chosen := choices_told(photo, faces, language):
             answer(f"     {say('runs.chosen', language)}: {chosen}")
-
-
-def _report(store: "RunStore", run: "RunRecord", form: str, language: Language) -> Iterable[bytes]:
-    from gpen_ui.jobs import contact_sheet, report_csv, report_json, stream_zip
-
-    if form == "zip":
-        return stream_zip(store, run, language)
-    writers = {"html": contact_sheet, "json": report_json, "csv": report_csv}
-    return (piece.encode("utf-8", "replace") for piece in writers[form](store, run, language))
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:
