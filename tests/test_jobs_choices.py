@@ -254,6 +254,26 @@ def test_what_cannot_be_is_one_sentence_and_changes_nothing(lab: Lab, typed: str
     assert photo_of(lab, run).state == "done" and photo_of(lab, run).choices == ()
 
 
+def test_more_choices_than_a_photo_can_have_are_refused(lab: Lab):
+    run = done_run(lab)
+    many = tuple(FaceChoice(box_xyxy=(9.0 * place, 0, 9.0 * place + 5, 5)) for place in range(1001))
+    with pytest.raises(UsageError, match="1000"):
+        lab.runs.choose(run, photo_of(lab, run).id, many)
+    assert photo_of(lab, run).choices == ()
+
+
+def test_numbers_of_before_the_first_time_become_boxes(lab: Lab):
+    draw(lab.photos / "a.png", 3)
+    run = lab.plan(PLAIN)
+    choices = with_asked(lab.store, lab.runs.run(run), photo_of(lab, run), read_choices("1=off,2=40"), lab.folder)
+    assert choices == read_choices("1=off,2=40") and not lab.runs.choose(run, photo_of(lab, run).id, choices)
+    lab.do(run)
+    assert changed(lab) == [False, True, True]
+    photo = choose(lab, run, "1=on")
+    assert changed(lab) == [True, True, True] and len(photo.choices) == 2
+    assert [face.strength for face in lab.store.ledger.faces(photo.id)] == [100, 40, 100]
+
+
 def test_photos_are_named_by_number_name_or_path(lab: Lab):
     run = done_run(lab)
     draw(lab.photos / "sub" / "a.png", 1)
