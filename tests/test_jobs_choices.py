@@ -238,7 +238,7 @@ def test_a_face_through_another_network_and_a_drawn_one_are_in_the_reports(lab: 
     drawn = next(face.number for face in faces if face.score < 0.5)
     assert set(facts[0]["choices"].split(",")) == {"1=off", f"{len(faces)}=40", f"{drawn}=on"}
     sheet = "".join(contact_sheet(lab.store, record, "en"))
-    assert "chosen for single faces: face 1: left as it was" in sheet and "strength 40" in sheet
+    assert "Chosen for single faces: face 1: left as it was" in sheet and "strength 40" in sheet
     assert "单独设置的人脸" in "".join(contact_sheet(lab.store, record, "zh"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gpen_ui.choices import SAME_FACE, FaceChoice, as_typed, merged, overlap
+from gpen_ui.choices import FACES_MOST, SAME_FACE, FaceChoice, as_typed, merged, overlap
 from gpen_ui.errors import ModelError, OptionError, UsageError
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.types import FaceRecord, PhotoRecord, RunRecord
@@ -95,8 +95,10 @@ def choices_typed(photo: PhotoRecord, faces: Sequence[FaceRecord]) -> str:
 def choices_told(photo: PhotoRecord, faces: Sequence[FaceRecord], language: Language) -> str:
     """What is asked, in words; empty when nothing is."""
     said = []
-    for choice, face in _with_faces(photo, faces):
-        number = face.number if face is not None else choice.number
+    numbered = [
+        (face.number if face is not None else choice.number, choice) for choice, face in _with_faces(photo, faces)
+    ]
+    for number, choice in sorted(numbered, key=lambda each: each[0] or FACES_MOST):
         of_face = say("runs.chosen.face", language, number=number) if number else say("runs.chosen.drawn", language)
         said.append(f"{of_face} {_told_what(choice, language)}")
     return ", ".join(said)
