@@ -12,7 +12,8 @@ import pytest
 from gpen_ui import __version__
 from gpen_ui.cli.flags import flag_name, options_from_flags, spelled
 from gpen_ui.errors import OptionError
-from gpen_ui.options import OptionSpec, load_preset, option_specs
+from gpen_ui.options import OptionSpec, option_specs
+from gpen_ui.presets import load_preset
 from gpen_ui.texts import LANGUAGES, Language
 from tests.commands import CHECKOUT, CPU, all_commands, run, start
 

@@ -21,6 +21,7 @@ FLOORS = {
     "settings": 2,
     "catalog": 2,
     "access": 3,
+    "presets": 3,
     "network": 3,
     "weights": 4,
     "photo": 5,

@@ -26,7 +26,8 @@ from PIL import Image
 from gpen_ui.access import checkpoint_file, input_folder, output_folder
 from gpen_ui.catalog import ModelSpec
 from gpen_ui.errors import CheckpointError, DownloadError, OptionError, SettingsError, Stopped, UsageError
-from gpen_ui.options import RestoreOptions, load_preset, option_specs, parse_options, preset_names
+from gpen_ui.options import RestoreOptions, option_specs, parse_options
+from gpen_ui.presets import load_preset, preset_names
 from gpen_ui.settings import Settings
 from gpen_ui.texts import LANGUAGES, say
 from gpen_ui.ui import build_app, tab_model, tab_parameters, tab_single, views

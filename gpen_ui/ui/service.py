@@ -6,16 +6,16 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpen_ui.errors import GpenError, ModelError, Stopped, UsageError
-from gpen_ui.options import BatchSize, RestoreOptions
+from gpen_ui.options import BatchSize, RestoreOptions, salvaged
 from gpen_ui.paths import findable
-from gpen_ui.settings import Settings
+from gpen_ui.settings import Settings, forget_defaults, keep_defaults, load_settings, with_changes
 from gpen_ui.ui.board import Board
 from gpen_ui.ui.scratch import Scratch
 from gpen_ui.ui.session import Session
@@ -50,6 +50,9 @@ class Service:
 
     def __init__(self, settings: Settings, scratch: Path) -> None:
         self.settings = settings
+        self._usual, self.dropped = salvaged(settings.options)
+        for error in self.dropped:
+            log.warning("%s", error)
         self.scratch = scratch
         self.temporary = Scratch(scratch, settings.temporary_mb)
         self.turnstile = Turnstile()
@@ -67,6 +70,33 @@ class Service:
         self._board: Board | None = None
         self._runs_lock = threading.Lock()
         self._turns_of_runs = Turnstile()
+
+    @property
+    def usual_options(self) -> RestoreOptions:
+        """The options of whoever gives none: the defaults of this installation."""
+        return self._usual
+
+    def keep_defaults(self, given: Mapping[str, Any]) -> None:
+        """Makes these values the defaults of this installation, for all doors of this server at once.
+
+        Raises:
+            SettingsError: as from `gpen_ui.settings.keep_defaults`.
+        """
+        self.settings = keep_defaults(self.settings, given)
+        self._usual, _ = salvaged(self.settings.options)
+
+    def forget_defaults(self) -> None:
+        """Back to the defaults of the program, or of its settings file; the loaded model stays.
+
+        Raises:
+            SettingsError: as from `gpen_ui.settings.forget_defaults`.
+        """
+        forget_defaults()
+        plain = load_settings()
+        self.settings = with_changes(
+            self.settings, {name: getattr(plain, name) for name in ("output_format", "options")}
+        )
+        self._usual, _ = salvaged(self.settings.options)
 
     def begin(self) -> None:
         """Starts to load the model of the settings in the background, so that the page opens at once."""

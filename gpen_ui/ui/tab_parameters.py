@@ -14,11 +14,10 @@ from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.options import (
     OptionSpec,
     RestoreOptions,
-    load_preset,
     option_specs,
     parse_options,
-    preset_names,
 )
+from gpen_ui.presets import BUILT_IN, load_preset
 from gpen_ui.texts import say
 from gpen_ui.ui import views
 from gpen_ui.ui.batch_size import batch_size_of
@@ -53,7 +52,7 @@ def lay_out(speech: Speech) -> ParametersTab:
     gr.HTML(views.hint(speech("page.parameters.intro")), padding=False)
     with gr.Row(elem_classes="presets"):
         presets = {
-            name: gr.Button(say(f"preset.{name}", speech.language), elem_id=f"preset-{name}") for name in preset_names()
+            name: gr.Button(say(f"preset.{name}", speech.language), elem_id=f"preset-{name}") for name in BUILT_IN
         }
         reset = gr.Button(speech("page.parameters.reset"), elem_id="reset")
     controls: dict[str, Component] = {}
