@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gpen_ui.choices import FaceChoice
+    from gpen_ui.ui.own_presets import Wish
     from gpen_ui.ui.runs import Outcome, Run
 
 
@@ -54,6 +55,7 @@ class Session:
         blend: the run that does it.
         download_stop: set to stop a download of models.
         measure_stop: set to stop a measurement.
+        wish: what is to become of a preset once the visitor says yes.
     """
 
     folder: Path
@@ -66,3 +68,4 @@ class Session:
     blend: Run | None = None
     download_stop: threading.Event = field(default_factory=threading.Event)
     measure_stop: threading.Event = field(default_factory=threading.Event)
+    wish: Wish | None = None

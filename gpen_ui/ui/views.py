@@ -224,6 +224,10 @@ def hint(text: str) -> str:
     return f'<p class="hint">{escape(text)}</p>' if text else ""
 
 
+def hints(texts: Iterable[str]) -> str:
+    return "".join(hint(text) for text in texts)
+
+
 def bytes_text(count: float) -> str:
     """A number of bytes as people read it."""
     for unit in ("B", "kB", "MB"):
