@@ -44,7 +44,7 @@ def own_preset_names() -> tuple[str, ...]:
     except OSError:
         return ()
     names = [unicodedata.normalize("NFC", path.stem) for path in files]
-    return tuple(sorted((name for name in names if _is_name(name)), key=str.casefold))
+    return tuple(sorted((name for name in names if is_file_name(name)), key=str.casefold))
 
 
 def load_preset(name: str) -> Preset:
@@ -188,13 +188,14 @@ def checked_name(text: object) -> str:
         OptionError: what a name may be.
     """
     name = unicodedata.normalize("NFC", text).strip() if isinstance(text, str) else ""
-    if not _is_name(name):
+    if not is_file_name(name):
         raise OptionError("preset_name", name=name[:80] if isinstance(text, str) else text, most=NAME_LONGEST)
     return name
 
 
-def _is_name(name: str) -> bool:
-    if not 1 <= len(name) <= NAME_LONGEST or _NOT_IN_NAMES.search(name) or name != name.strip():
+def is_file_name(name: str, most: int = NAME_LONGEST) -> bool:
+    """Whether a name of at most so many characters can be a file's on every system, and leads nowhere."""
+    if not 1 <= len(name) <= most or _NOT_IN_NAMES.search(name) or name != name.strip():
         return False
     return not (name.startswith((".", "-")) or name.endswith(".") or _DEVICES.fullmatch(name))
 

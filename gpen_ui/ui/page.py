@@ -11,12 +11,14 @@ from gpen_ui.texts import LANGUAGES, Language
 from gpen_ui.ui import (
     background_time,
     kept,
+    model_list,
     option_prices,
     own_presets,
     tab_batch,
     tab_model,
     tab_parameters,
     tab_single,
+    welcome,
 )
 from gpen_ui.ui.batch_handlers import BatchHandlers
 from gpen_ui.ui.service import Service
@@ -36,9 +38,10 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         page: gr.Blocks = blocks
         gr.HTML(_header(speech, settings.serves_only_this_machine), padding=False, elem_id="header")
         status = gr.HTML(padding=False, elem_id="status")
+        welcomed = welcome.lay_out(speech)
         store = kept.lay_out()
         tabs: dict[str, gr.Tab] = {}
-        with gr.Tabs():
+        with gr.Tabs() as all_tabs:
             with gr.Tab(speech("page.tab.single"), id="single") as tabs["single"]:
                 single = tab_single.lay_out(speech)
             with gr.Tab(speech("page.tab.batch"), id="batch") as tabs["batch"]:
@@ -64,6 +67,15 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         option_prices.wire_prices(parameters, model.batch_size, model.card, price_handlers)
         background_time.wire(single, parameters, model.card, service, speech)
         tab_model.wire(model, status, model_handlers)
+        model_list.wire(
+            model_list.ListHandlers(model.models, service, speech),
+            status,
+            [model.model],
+            model_handlers.show_models,
+            tabs["model"],
+        )
+
+        welcome.wire(welcomed, all_tabs, page)
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         page.load(

@@ -17,6 +17,7 @@ from gpen_ui.options import BatchSize, RestoreOptions, salvaged
 from gpen_ui.paths import findable
 from gpen_ui.settings import Settings, forget_defaults, keep_defaults, load_settings, with_changes
 from gpen_ui.ui.board import Board
+from gpen_ui.ui.downloads import Downloads
 from gpen_ui.ui.scratch import Scratch
 from gpen_ui.ui.session import Session
 from gpen_ui.ui.turnstile import LOOK_AGAIN_S, Turnstile
@@ -56,6 +57,7 @@ class Service:
         self.scratch = scratch
         self.temporary = Scratch(scratch, settings.temporary_mb)
         self.turnstile = Turnstile()
+        self.downloads = Downloads(settings.models_folder)
         self._asked = Asked(findable(settings.model), settings.device, settings.batch_size)
         self._chosen = self._asked
         self._restorer: Restorer | None = None
@@ -285,12 +287,11 @@ class Service:
             return self._sessions[key]
 
     def forget(self, session_hash: str | None) -> None:
-        """A page was closed: its single-image run and download stop, its previews go. Kept runs go on."""
+        """A page was closed: its single-image run stops, its previews go. Kept runs and downloads go on."""
         with self._sessions_lock:
             session = self._sessions.pop(session_hash or "", None)
         if session is None:
             return
-        session.download_stop.set()
         session.measure_stop.set()
         session.single_stop.set()
         if session.blend is not None:
@@ -302,13 +303,13 @@ class Service:
 
     def stop_runs(self) -> list[Run]:
         """Ends every run of tab 1 after its batch in flight, and every download; does not wait for it."""
+        self.downloads.stop_all()
         with self._sessions_lock:
             sessions = list(self._sessions.values())
         runs = [run for session in sessions for run in (session.single, session.blend) if run is not None]
         for run in runs:
             run.stop.set()
         for session in sessions:
-            session.download_stop.set()
             session.measure_stop.set()
         return runs
 

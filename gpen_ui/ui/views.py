@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from gpen_ui.catalog import ModelSpec
 from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.ui.runs import Outcome, Run
 from gpen_ui.ui.speech import Speech
@@ -180,28 +179,6 @@ def _ms(seconds: float) -> str:
 
 def _mib(size_bytes: int | None) -> str:
     return "–" if size_bytes is None else f"{size_bytes / 2**20:.0f} MiB"
-
-
-def catalogue(specs: Iterable[tuple[ModelSpec, str]], speech: Speech) -> str:
-    """All checkpoints with state, size and licence.
-
-    Args:
-        specs: each with its state: present, missing, partial or wrong.
-    """
-    columns = [speech(f"page.model.column.{name}") for name in ("model", "state", "size", "licence")]
-    rows = [
-        (
-            state,
-            [
-                spec.title(speech.language),
-                speech(f"page.model.state.{state}"),
-                bytes_text(spec.bytes) if spec.bytes else speech("page.model.size.unknown"),
-                spec.licence_note(speech.language),
-            ],
-        )
-        for spec, state in specs
-    ]
-    return _table(columns, rows)
 
 
 def status_line(restorer: Restorer | None, is_loading: bool, speech: Speech) -> str:
