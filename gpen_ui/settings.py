@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gpen_ui.errors import SettingsError, reason_of
 from gpen_ui.paths import configs_folder, home_folder, user_folder, write_whole
+from gpen_ui.reasons import Reason
 from gpen_ui.texts import Language, pick_language
 
 log = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ def _settings_error(error: ValidationError) -> SettingsError:
     bounds = {side: getattr(rule, side) for rule in rules for side in ("ge", "le") if hasattr(rule, side)}
     if len(bounds) == 2:
         return SettingsError("option_range", name=name, value=value, low=bounds["ge"], high=bounds["le"])
-    return SettingsError("setting_value", name=name, value=value, reason=first["msg"])
+    return SettingsError("setting_value", name=name, value=value, reason=Reason(first))
 
 
 def _from_file(path_text: str | None) -> dict[str, Any]:

@@ -54,6 +54,29 @@ def test_sentences_come_in_the_users_language(photo: Path):
     assert "必须在 0 到 100 之间" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "mentioned"),
+    [
+        (["paint"], ["paint", "enhance"]),
+        (["enhance"], ["INPUT"]),
+        (["enhance", "x", "--recursiv"], ["--recursiv", "--recursive"]),
+        (["enhance", "x", "--strength"], ["--strength"]),
+        (["enhance", "x", "--strength", "much"], ["--strength", "much"]),
+        (["enhance", "x", "--detector-threshold=x"], ["--detector-threshold", "x"]),
+        (["enhance", "x", "--json=3"], ["--json"]),
+        (["serve", "extra"], ["extra"]),
+        (["models", "burn"], ["burn", "download"]),
+    ],
+)
+def test_what_is_typed_wrongly_is_told_in_the_users_language(arguments: list[str], mentioned: list[str]):
+    for language in LANGUAGES:
+        result = run(*arguments, language=language)
+        assert result.exit_code == 2 and result.stdout == ""
+        first = result.stderr.splitlines()[0]
+        assert all(word in first for word in mentioned), first
+        assert bool(re.search("[一-鿿]", first)) == (language == "zh"), first
+
+
 def test_the_language_follows_the_system(tmp_path: Path):
     process = start("enhance", "a.jpg", "--preset", "x", cwd=tmp_path, LANG="zh_CN.UTF-8")
     assert "预设" in process.communicate(timeout=60)[1]

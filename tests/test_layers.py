@@ -16,6 +16,7 @@ FLOORS = {
     "paths": 0,
     "texts": 0,
     "errors": 1,
+    "reasons": 1,
     "options": 2,
     "choices": 2,
     "settings": 2,

@@ -131,7 +131,7 @@ def test_say_fills_places():
 )
 def test_numbers_and_plurals_are_each_languages_own(count: int, en: str, zh: str):
     assert en in say("page.progress.first", "en", total=count, elapsed="3 s")
-    assert f"{zh} 张" in say("page.progress.first", "zh", total=count, elapsed="3 秒")
+    assert zh in say("page.progress.first", "zh", total=count, elapsed="3 秒")
 
 
 def test_digits_are_grouped_only_in_numbers():
