@@ -41,6 +41,7 @@ def test_the_defaults_are_the_promised_ones():
         "long_edge": 0,
         "which_faces": "all",
         "smallest_face_px": 24,
+        "second_look": "auto",
         "detector_threshold": 0.7,
         "aligned": False,
     }

@@ -5,6 +5,7 @@ from gpen_ui.faces.detect import Detector, large_detector, small_detector
 from gpen_ui.faces.drawn import face_in_box
 from gpen_ui.faces.mask import parsed_mask, shape_mask
 from gpen_ui.faces.paste import FaceLayer, paste_faces
+from gpen_ui.faces.tiled import detect_twice
 from gpen_ui.faces.types import Affine, Face, Points
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Points",
     "align_transform",
     "crop_face",
+    "detect_twice",
     "face_in_box",
     "face_rectangle",
     "large_detector",
