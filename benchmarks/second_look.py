@@ -1,7 +1,7 @@
 """How many small faces the second look finds, where, what else it takes for a face, and what it costs.
 
 usage: python -m benchmarks.second_look FOLDER [--without FOLDER] [--count 60] [--sizes 16 24 32 48 64 96]
-           [--megapixels 24] [--threads 2]
+           [--megapixels 24] [--threads 2] [--parts found none seconds]
 
 FOLDER holds portraits. Their faces are put, softly cut out and reduced to the given widths, onto large smooth pictures
 with noise, 30 to a picture, and each picture is searched with every value of the option. A face counts as found
@@ -9,7 +9,7 @@ when a box covers it (intersection over union of 0.4); how far its five points l
 given in percent of the face's width.
 
 Then pictures without a face (those of scikit-image, mirrored into large ones, and every file of `--without`) are
-searched: whatever is found there is none. At last the time of one search, for photos of 1, 2, 6, 12, 24 and 48
+searched: whatever is found in the former is none. At last the time of one search, for photos of 1, 2, 6, 12, 24 and 48
 megapixels.
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -40,10 +40,14 @@ AROUND = 0.55  # of the face's box that is cut out with it on each side
 NOISE = 2.0
 ASPECT = 1.5
 COST_MEGAPIXELS = (1, 2, 6, 12, 24, 48)
+PARTS = ("found", "none", "seconds")
 FACELESS = ("brick", "chelsea", "coffee", "coins", "grass", "gravel", "hubble_deep_field", "immunohistochemistry")
 FACELESS += ("moon", "page", "retina", "rocket")
 
+LOOKS: tuple[SecondLook, ...] = get_args(SecondLook)
+
 Picture = NDArray[np.uint8]
+Search = Callable[[Picture, SecondLook], list[Face]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,12 +157,12 @@ def faceless(folder: Path | None, megapixels: float) -> Iterator[tuple[str, Pict
     for name in FACELESS:
         picture = np.asarray(getattr(data, name)())[..., :3]
         rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
-        width = round((megapixels * 1e6 * ASPECT) ** 0.5)
-        rows, columns = -(-round(width / ASPECT) // rgb.shape[0]), -(-width // rgb.shape[1])
+        width, height = _size_wh(megapixels)
+        rows, columns = -(-height // rgb.shape[0]), -(-width // rgb.shape[1])
         pair = np.concatenate((rgb, rgb[:, ::-1]), axis=1)
         block = np.concatenate((pair, pair[::-1]), axis=0)
         large = np.tile(block, (-(-rows // 2), -(-columns // 2), 1))
-        yield name, np.ascontiguousarray(large[: round(width / ASPECT), :width])
+        yield name, np.ascontiguousarray(large[:height, :width])
     for path in sorted(folder.rglob("*")) if folder else ():
         if path.is_file():
             yield path.name, to_eight_bits(read_photo(path).pixels)
@@ -172,44 +176,65 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[16, 24, 32, 48, 64, 96])
     parser.add_argument("--megapixels", type=float, default=24)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     wishes = parser.parse_args()
     cv2.setNumThreads(wishes.threads)
     detector, options = small_detector(wishes.threads), RestoreOptions()
-    looks: tuple[SecondLook, ...] = get_args(SecondLook)
 
     def search(picture: Picture, look: SecondLook) -> list[Face]:
         return detect_twice(detector, picture, options.detector_threshold, look, options.smallest_face_px)
 
-    faces = portraits(wishes.folder, wishes.count, detector)
-    width = round((wishes.megapixels * 1e6 * ASPECT) ** 0.5)
-    size_wh = (width, round(width / ASPECT))
+    if "found" in wishes.parts:
+        print_found(portraits(wishes.folder, wishes.count, detector), wishes.sizes, wishes.megapixels, search)
+    if "none" in wishes.parts:
+        print_none(faceless(wishes.without, wishes.megapixels), search)
+    if "seconds" in wishes.parts:
+        print(f"\n{wishes.threads} threads")
+        print_seconds(search)
+
+
+def print_found(faces: Sequence[Portrait], sides_px: Sequence[int], megapixels: float, search: Search) -> None:
+    size_wh = _size_wh(megapixels)
     print(f"{len(faces)} faces in photos of {size_wh[0]}x{size_wh[1]}: found (points off by), what else was found")
-    print("| width | " + " | ".join(looks) + " |\n" + "| --- " * (len(looks) + 1) + "|")
-    for side in wishes.sizes:
-        scores = {look: Score() for look in looks}
+    _head("width")
+    for side in sides_px:
+        scores = {look: Score() for look in LOOKS}
         for picture, truth in scenes(faces, side, size_wh):
-            for look in looks:
+            for look in LOOKS:
                 scores[look].add(truth, search(picture, look))
         cells = [f"{score}, {score.none}" for score in scores.values()]
         print(f"| {side} px | " + " | ".join(cells) + " |", flush=True)
 
-    print("\n| no face in | pixels | " + " | ".join(looks) + " |\n" + "| --- " * (len(looks) + 2) + "|")
-    for name, picture in faceless(wishes.without, wishes.megapixels):
-        counts = [len(search(picture, look)) for look in looks]
+
+def print_none(pictures: Iterator[tuple[str, Picture]], search: Search) -> None:
+    print()
+    _head("faces found in", "pixels")
+    for name, picture in pictures:
+        counts = [len(search(picture, look)) for look in LOOKS]
         print(f"| {name} | {picture.shape[1]}x{picture.shape[0]} | " + " | ".join(map(str, counts)) + " |", flush=True)
 
-    print(f"\n{wishes.threads} threads, seconds of a search\n| megapixels | " + " | ".join(looks) + " |")
-    print("| --- " * (len(looks) + 1) + "|")
+
+def print_seconds(search: Search) -> None:
+    _head("megapixels")
     for megapixels in COST_MEGAPIXELS:
-        width = round((megapixels * 1e6 * ASPECT) ** 0.5)
-        picture = smooth_picture(width, round(width / ASPECT), 0)
-        cells = [f"{min(_seconds(search, picture, look) for _ in range(3)):.2f}" for look in looks]
+        picture = smooth_picture(*_size_wh(megapixels), 0)
+        cells = [f"{min(_seconds(search, picture, look) for _ in range(3)):.2f} s" for look in LOOKS]
         print(f"| {megapixels} | " + " | ".join(cells) + " |", flush=True)
 
 
-def _seconds(search: object, picture: Picture, look: SecondLook) -> float:
+def _head(*columns: str) -> None:
+    print("| " + " | ".join((*columns, *LOOKS)) + " |")
+    print("| --- " * (len(columns) + len(LOOKS)) + "|")
+
+
+def _size_wh(megapixels: float) -> tuple[int, int]:
+    width = round((megapixels * 1e6 * ASPECT) ** 0.5)
+    return width, round(width / ASPECT)
+
+
+def _seconds(search: Search, picture: Picture, look: SecondLook) -> float:
     start = time.perf_counter()
-    search(picture, look)  # type: ignore[operator]
+    search(picture, look)
     return time.perf_counter() - start
 
 

@@ -235,10 +235,9 @@ def _find_faces(job: Job, options: RestoreOptions, detector: Detector) -> None:
     job.notes += notes
     job.clock("detect", start)
     start = time.perf_counter()
-    size_wh = (job.pixels.shape[1], job.pixels.shape[0])
     for place, face in enumerate(job.faces):
         choice = choices.get(place)
-        why = why_left(place, job.faces, choice, options, size_wh)
+        why = why_left(place, job.faces, choice, options, job.pixels)
         if why is not None:
             job.outcomes[place] = outcome(place, face, options.output_scale, "left", why)
             continue
