@@ -55,7 +55,7 @@ class RestoreOptions(BaseModel):
     which_faces: WhichFaces = Field("all", json_schema_extra=_acts_on("input"))
     smallest_face_px: int = Field(24, ge=8, le=512, json_schema_extra=_acts_on("input"))
     most_turned_deg: int = Field(90, ge=5, le=90, json_schema_extra=_acts_on("input"))
-    most_blur_percent: int = Field(ANY_BLUR_PERCENT, ge=1, le=ANY_BLUR_PERCENT, json_schema_extra=_acts_on("input"))
+    most_blur_percent: int = Field(7, ge=1, le=ANY_BLUR_PERCENT, json_schema_extra=_acts_on("input"))
     second_look: SecondLook = Field("auto", json_schema_extra=_acts_on("input"))
     detector_threshold: float = Field(0.7, ge=0.0, le=1.0, json_schema_extra=_acts_on("input"))
     aligned: bool = Field(False, json_schema_extra=_acts_on("input"))

@@ -42,7 +42,7 @@ def test_the_defaults_are_the_promised_ones():
         "which_faces": "all",
         "smallest_face_px": 24,
         "most_turned_deg": 90,
-        "most_blur_percent": 50,
+        "most_blur_percent": 7,
         "second_look": "auto",
         "detector_threshold": 0.7,
         "aligned": False,
