@@ -22,6 +22,7 @@ SHORT_NAMES = {
     "most_blur_percent": "most-blur",
 }
 OFF = "off"  # how a choice of 0 is typed
+FACE = "FACE=off|on|STRENGTH[@MODEL]"  # of `--face`
 FORMATS = "|".join(get_args(OutputFormat))  # of `--format`
 
 
