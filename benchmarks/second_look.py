@@ -9,8 +9,8 @@ when a box covers it (intersection over union of 0.4); how far its five points l
 given in percent of the face's width.
 
 Then pictures without a face (those of scikit-image, mirrored into large ones, and every file of `--without`) are
-searched: whatever is found in the former is none. At last the seconds of one search (of processor time in all threads), for photos of 1, 2, 6, 12, 24 and 48
-megapixels.
+searched: whatever is found in the former is none. At last the seconds of one search, and of processor time in all
+threads, for photos of 1, 2, 6, 12, 24 and 48 megapixels.
 """
 
 from __future__ import annotations
