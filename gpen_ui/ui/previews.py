@@ -54,8 +54,8 @@ def make_preview(result: RestoredPhoto, folder: Path) -> Preview | None:
     return preview
 
 
-def preview_of_file(path: Path, folder: Path) -> Preview:
-    """The picture of one file, in the place of all three.
+def preview_of_file(path: Path, folder: Path) -> Preview | None:
+    """The picture of one file, in the place of all three; None when the folder went with its page.
 
     Raises:
         PhotoError: it cannot be read.
@@ -63,7 +63,13 @@ def preview_of_file(path: Path, folder: Path) -> Preview:
     from gpen_ui.photo import read_photo, thumbnail
 
     picture = folder / f"{secrets.token_hex(6)}-file.jpg"
-    _on_white(thumbnail(read_photo(path), PREVIEW_LONG_EDGE_PX)).save(picture, "JPEG", quality=PREVIEW_QUALITY)
+    small = _on_white(thumbnail(read_photo(path), PREVIEW_LONG_EDGE_PX))
+    try:
+        small.save(picture, "JPEG", quality=PREVIEW_QUALITY)
+    except OSError:
+        if folder.is_dir():
+            raise
+        return None
     return Preview(picture, picture, picture)
 
 
