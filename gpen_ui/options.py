@@ -22,6 +22,8 @@ OutputScale = Literal[1, 2, 4]
 Background = Literal["lanczos", "realesrgan"]
 LongEdge = Literal[0, 2560, 1920, 1280]
 WhichFaces = Literal["all", "largest", "centre"]
+SecondLook = Literal["off", "auto", "always"]
+ANY_BLUR_PERCENT = 50  # the end of the range of `most_blur_percent`, where blur is not even measured
 CARD_BATCH = 4  # of a card whose best one is not measured yet
 BatchSize = int | Literal["auto"]  # faces that go through the network together; "auto" is measured on the device
 
@@ -50,6 +52,9 @@ class RestoreOptions(BaseModel):
     long_edge: LongEdge = Field(0, json_schema_extra=_acts_on("input"))
     which_faces: WhichFaces = Field("all", json_schema_extra=_acts_on("input"))
     smallest_face_px: int = Field(24, ge=8, le=512, json_schema_extra=_acts_on("input"))
+    most_turned_deg: int = Field(90, ge=5, le=90, json_schema_extra=_acts_on("input"))
+    most_blur_percent: int = Field(7, ge=1, le=ANY_BLUR_PERCENT, json_schema_extra=_acts_on("input"))
+    second_look: SecondLook = Field("auto", json_schema_extra=_acts_on("input"))
     detector_threshold: float = Field(0.7, ge=0.0, le=1.0, json_schema_extra=_acts_on("input"))
     aligned: bool = Field(False, json_schema_extra=_acts_on("input"))
 

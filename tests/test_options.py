@@ -39,6 +39,9 @@ def test_the_defaults_are_the_promised_ones():
         "long_edge": 0,
         "which_faces": "all",
         "smallest_face_px": 24,
+        "most_turned_deg": 90,
+        "most_blur_percent": 7,
+        "second_look": "auto",
         "detector_threshold": 0.7,
         "aligned": False,
     }

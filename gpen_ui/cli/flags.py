@@ -15,8 +15,15 @@ from gpen_ui.options import OptionSpec, Preset, RestoreOptions, option_specs, pa
 from gpen_ui.settings import Metadata, OutputFormat, Settings
 from gpen_ui.texts import Language, has, say
 
-SHORT_NAMES = {"detail_enhancement": "detail", "output_scale": "scale", "smallest_face_px": "smallest-face"}
+SHORT_NAMES = {
+    "detail_enhancement": "detail",
+    "output_scale": "scale",
+    "smallest_face_px": "smallest-face",
+    "most_turned_deg": "most-turned",
+    "most_blur_percent": "most-blur",
+}
 OFF = "off"  # how a choice of 0 is typed
+FACE = "FACE=off|on|STRENGTH[@MODEL]"  # of `--face`
 FORMATS = "|".join(get_args(OutputFormat))  # of `--format`
 
 
