@@ -87,6 +87,19 @@ def read_choices(text: str) -> tuple[FaceChoice, ...]:
     return tuple(_typed(part) for part in parts)
 
 
+def as_typed(choice: FaceChoice) -> str:
+    """A choice as `read_choices` takes it back; the box in whole pixels."""
+    if choice.box_xyxy is not None:
+        left, top, right, bottom = (max(0, round(edge)) for edge in choice.box_xyxy)
+        who = f"{max(1, right - left)}x{max(1, bottom - top)}+{left}+{top}"
+    else:
+        who = str(choice.number)
+    if not choice.on:
+        return f"{who}=off"
+    what = "on" if choice.strength is None else str(choice.strength)
+    return f"{who}={what}" if choice.model is None else f"{who}={what}@{choice.model}"
+
+
 def _typed(part: str) -> FaceChoice:
     found = _FORM.fullmatch(part)
     if found is None:

@@ -24,6 +24,8 @@ OutputScale = Literal[1, 2, 4]
 Background = Literal["lanczos", "realesrgan"]
 LongEdge = Literal[0, 2560, 1920, 1280]
 WhichFaces = Literal["all", "largest", "centre"]
+SHORT_NAMES = {"detail_enhancement": "detail", "output_scale": "scale", "smallest_face_px": "smallest-face"}  # of flags
+OFF = "off"  # how a choice of 0 is typed
 CARD_BATCH = 4  # of a card whose best one is not measured yet
 BatchSize = int | Literal["auto"]  # faces that go through the network together; "auto" is measured on the device
 
@@ -105,6 +107,30 @@ def _spec(name: str) -> OptionSpec:
         return OptionSpec(name, "choice", field.default, None, None, choices, acts_on)
     kinds: dict[Any, Literal["int", "float", "bool"]] = {int: "int", float: "float", bool: "bool"}
     return OptionSpec(name, kinds[field.annotation], field.default, low, high, (), acts_on)
+
+
+def flag_name(spec: OptionSpec) -> str:
+    """The flag of an option on the command line, for example `--strength`."""
+    return f"--{SHORT_NAMES.get(spec.name, spec.name.replace('_', '-'))}"
+
+
+def spelled(choice: object) -> str:
+    """How a choice is typed on the command line."""
+    return OFF if choice == 0 else str(choice)
+
+
+def as_flags(options: RestoreOptions) -> list[str]:
+    """The arguments of the command line for what differs from the defaults."""
+    words: list[str] = []
+    for spec in option_specs():
+        value, flag = getattr(options, spec.name), flag_name(spec)
+        if value == spec.default:
+            continue
+        if spec.kind == "bool":
+            words.append(flag if value else f"--no-{flag.removeprefix('--')}")
+        else:
+            words += [flag, spelled(value) if spec.kind == "choice" else str(value)]
+    return words
 
 
 def parse_options(values: dict[str, Any], preset: Preset | None = None) -> RestoreOptions:
