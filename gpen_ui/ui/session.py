@@ -23,6 +23,7 @@ class Looking:
         seen: what was sent last for each part of the tab, so that what has not changed is not sent again.
         table: what the table of photos was last read for.
         looks: how often the tab was looked at.
+        folder: where pictures for the comparison go, that of the page.
     """
 
     run_id: str | None = None
@@ -32,6 +33,7 @@ class Looking:
     seen: dict[str, object] = field(default_factory=dict)
     table: object = None
     looks: int = 0
+    folder: Path | None = None
 
     def choose(self, run_id: str) -> None:
         """Looks at a run from its first photo on."""
@@ -66,3 +68,6 @@ class Session:
     blend: Run | None = None
     download_stop: threading.Event = field(default_factory=threading.Event)
     measure_stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.batch.folder = self.folder
