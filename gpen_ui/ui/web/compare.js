@@ -212,6 +212,8 @@ class PhotoCompare extends HTMLElement {
     this.drawStrip(several);
     [...this.sheets, ...this.panes].forEach(sheet => sheet.show(photo));
     this.draw();
+    if (!this.wasSeen) requestAnimationFrame(() => this.scrollIntoView({block: 'nearest'}));  // it came above the button
+    this.wasSeen = true;
   }
   drawStrip(several) {
     const strip = this.$('.strip'), wanted = several ? this.photos : [];
