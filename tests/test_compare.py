@@ -134,7 +134,7 @@ class TestCommand:
         ],
     )
     def test_a_choice_is_typed_as_it_is_read(self, choice: FaceChoice):
-        assert read_choices(as_typed(choice)) == (choice,)
+        assert read_choices(as_typed([choice])) == (choice,)
 
 
 class TestWhy:

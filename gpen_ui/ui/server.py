@@ -146,6 +146,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     from gpen_ui.api import PREFIX, build_api
     from gpen_ui.ui.doors import Doors
     from gpen_ui.ui.look import SCRIPTS, stylesheet, theme, toast_titles
+    from gpen_ui.ui.model_files import add_model_routes
     from gpen_ui.ui.page import build_page
     from gpen_ui.ui.refusals import RefusalsLogged
     from gpen_ui.ui.run_files import add_picture_routes, add_run_routes, add_web_routes
@@ -157,6 +158,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     add_run_routes(app, service)
     add_picture_routes(app, service)
     add_web_routes(app)
+    add_model_routes(app, service)
     events: dict[str, dict[int, int]] = {}
     for language in LANGUAGES:
         page = build_page(service, language)

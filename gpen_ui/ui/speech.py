@@ -6,7 +6,7 @@ import functools
 import html
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,6 +63,10 @@ class Speech:
     def took(self, seconds: float) -> str:
         """How long something took: with a decimal place as long as that says something, and never "0 s"."""
         return self.exact_seconds(max(0.1, seconds)) if seconds < EXACT_BELOW_S else self.duration(seconds)
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Names in a row."""
+        return (", " if self.language == "en" else "、").join(names)
 
     def sentence(self, error: BaseException) -> str:
         """What a user reads about an error; one that is not ours says no more than that it happened."""

@@ -106,7 +106,7 @@ def lay_out(speech: Speech) -> SingleTab:
                 elem_id="single-empty",
             )
             facts = gr.HTML(padding=False, elem_id="single-facts")
-            faces = face_handlers.lay_out(speech)
+            faces = face_handlers.lay_out(speech, "single")
             used = gr.HTML(padding=False, elem_id="single-used")
             with gr.Row(elem_classes="actions"):
                 reuse = gr.Button(speech("page.used.again"), visible=False, elem_id="single-reuse")
@@ -202,11 +202,11 @@ class SingleHandlers(StartStop):
         if not isinstance(asked, int) or not 0 <= asked < len(session.results):
             return gr.skip()
         session.shown, session.wished = asked, None
-        return self._chosen(session.results[asked])
+        return self._chosen(session, session.results[asked])
 
     def replaced(self, session: Session, outcome: Outcome) -> dict[Block, Any]:
         """Shows a result that took the place of an earlier one of the same photo."""
-        update = {self.tab.compare: self._compared(session)} | self._chosen(outcome)
+        update = {self.tab.compare: self._compared(session)} | self._chosen(session, outcome)
         if len(session.results) > 1:
             update[self.tab.download_all] = gr.update(value=str(zipped(session.results, session.folder)), visible=True)
         return update
@@ -247,7 +247,7 @@ class SingleHandlers(StartStop):
         if not session.results:
             return update
         update[self.tab.compare] = self._compared(session)
-        return update | (self._chosen(session.results[0]) if first else {})
+        return update | (self._chosen(session, session.results[0]) if first else {})
 
     def _compared(self, session: Session) -> str:
         """All results, before and after."""
@@ -256,7 +256,7 @@ class SingleHandlers(StartStop):
         shown = [pair for pair in pairs if pair is not None]
         return compare_views.compare(shown, session.shown, self.service.pictures, self.speech, name="single-photos")
 
-    def _chosen(self, outcome: Outcome) -> dict[Block, Any]:
+    def _chosen(self, session: Session, outcome: Outcome) -> dict[Block, Any]:
         settings = self.service.settings
         facts = views.facts(outcome, self.speech, shows_paths=settings.serves_only_this_machine)
         update: dict[Block, Any] = {
@@ -267,7 +267,7 @@ class SingleHandlers(StartStop):
         if outcome.preview is not None:
             copy = download_copy(outcome, outcome.preview.before.parent)
             update[self.tab.download_one] = gr.update(value=str(copy), visible=True)
-        return update | self.faces.shown(outcome)
+        return update | self.faces.shown(session, outcome)
 
     def _model_of(self, outcome: Outcome) -> str:
         """How the command line names the model of a result; a path only for those who sit at its machine."""
@@ -319,7 +319,7 @@ def wire(
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     shown: list[Block] = [
         tab.progress, tab.empty, tab.compare, tab.facts, tab.used, tab.reuse, tab.download_one, tab.download_all,
-        tab.failures, tab.faces.area, tab.faces.panel, tab.faces.busy, tab.faces.strip,
+        tab.failures, *tab.faces.parts,
     ]  # fmt: skip
     buttons = [tab.start, tab.stop]
     inputs = [tab.files, batch_size, output_format, *controls]

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from gpen_ui.choices import as_typed
-from gpen_ui.options import RestoreOptions, as_flags, option_specs
+from gpen_ui.options import RestoreOptions, as_flags, option_specs, salvaged
 from gpen_ui.ui import views
 from gpen_ui.ui.runs import Outcome
 from gpen_ui.ui.speech import Speech
@@ -17,6 +17,7 @@ from gpen_ui.ui.tab_parameters import in_words
 
 if TYPE_CHECKING:
     from gpen_ui.engine.results import FaceOutcome
+    from gpen_ui.jobs import FaceRecord
     from gpen_ui.settings import Settings
 
 ABOUT_EQUAL = 1.15  # sizes that differ by less are called the same
@@ -45,7 +46,7 @@ def _found(outcome: Outcome, speech: Speech) -> str:
 
 
 def _about_face(
-    face: FaceOutcome, box: tuple[float, float, float, float], outcome: Outcome, speech: Speech
+    face: FaceOutcome | FaceRecord, box: tuple[float, float, float, float], outcome: Outcome, speech: Speech
 ) -> list[str]:
     number = face.number
     if face.state != "restored":
@@ -64,15 +65,17 @@ def _about_face(
     return [_titled(number, join.join(each for each in sentences if each), speech)]
 
 
-def _size_sentence(face: FaceOutcome, box: tuple[float, float, float, float], speech: Speech) -> str:
-    """The face's size in the photo against the network's, and what follows from it."""
-    if face.square_px is None or face.network_px is None:
+def _size_sentence(face: FaceOutcome | FaceRecord, box: tuple[float, float, float, float], speech: Speech) -> str:
+    """The face's size in the photo against the network's, and what follows from it; empty where a record of a run does
+    not know the latter."""
+    square_px, network_px = getattr(face, "square_px", None), getattr(face, "network_px", None)
+    if square_px is None or network_px is None:
         return ""
-    ratio = face.network_px / face.square_px
+    ratio = network_px / square_px
     key = "smaller" if ratio > ABOUT_EQUAL else "larger" if ratio < 1 / ABOUT_EQUAL else "same"
     times = max(ratio, 1 / ratio)
     shown = f"{times:.1f}" if times < 10 else f"{times:.0f}"
-    values = {"face": round(box[2] - box[0]), "square": round(face.square_px), "network": face.network_px}
+    values = {"face": round(box[2] - box[0]), "square": round(square_px), "network": network_px}
     return speech(f"page.why.size.{key}", **values, times=shown)
 
 
@@ -138,8 +141,9 @@ def command_of(outcome: Outcome, model: str, settings: Settings) -> list[str]:
     """
     if outcome.job is None:
         raise ValueError("a result of unknown origin has no command")
-    words = [*PROGRAM, *as_flags(outcome.job.options), "--model", model]
-    words += [word for choice in outcome.choices for word in ("--face", as_typed(choice))]
+    usual, _ = salvaged(settings.options)
+    words = [*PROGRAM, *as_flags(outcome.job.options, usual), "--model", model]
+    words += [word for choice in outcome.choices for word in ("--face", as_typed([choice]))]
     if outcome.job.output_format != settings.output_format:
         words += ["--format", outcome.job.output_format]
     return [*words, "--", outcome.name]
