@@ -53,7 +53,7 @@ def binomial(gain: float, like: Tensor) -> Tensor:
 
 
 def encoder_conv(network: Gpen, number: int) -> tuple[Tensor, Tensor]:
-    """Weight and bias of one level of the encoder in float32, with their constants and the activation's gain in them."""
+    """Weight and bias of one level of the encoder in float32, constants and the activation's gain folded in."""
     level = network.get_submodule(f"ecd{number}.0")
     assert isinstance(level, nn.Sequential)
     conv, activation = level[-2], level[-1]
