@@ -19,7 +19,7 @@ from gpen_ui.look.channels import Plane
 from gpen_ui.look.noise import DARKEST_OPEN, LIGHTEST_OPEN
 
 BLOCK_PX, CELL_PX = 32, 16  # sides of a block whose spectrum is taken, and of a cell whose energy is
-WIDEST_PX = 10.0  # longest period of grain; what is wider is light, or the picture
+WIDEST_PX = 12.0  # longest period of grain; what is wider is light, or the picture
 FINE_SIGMA_PX = 2.5  # what is finer than this Gaussian tells how strong grain is
 LIGHT_BINS = 6  # grain depends on how light a place is
 FLOOR_SHARE = 0.15  # so many of the cells are quieter than what counts as grain: everything else may be texture

@@ -18,9 +18,9 @@ BINS = 64  # of luminance, in which the curve is fitted
 LEAST_IN_BIN = 4
 # Distance from the curve in levels, of the largest channel: of half of the pixels, and of all but two in a hundred. A
 # base and a share of the tone's own colourfulness (median of max - min). Measured on drawn tones down to JPEG quality
-# 40 (below the limits by a tenth and more) and on colour photos (the palest has 1.6 and 1.8 times as much).
-USUAL_STRAY, USUAL_STRAY_SHARE = 1.0, 0.025
-MOST_STRAY, MOST_STRAY_SHARE = 4.0, 0.12
+# 40 (below the limits) and on colour photos (the nearest has 1.4 and 1.3 times as much).
+USUAL_STRAY, USUAL_STRAY_SHARE = 1.0, 0.03
+MOST_STRAY, MOST_STRAY_SHARE = 4.0, 0.16
 ALL_BUT = 0.98
 FACE_SLACK = 1.5  # a face may stray so many times as far; one that was tinted by hand strays further
 TABLE = 65536  # luminance in steps of 1 / 257 level
@@ -96,12 +96,13 @@ def _table(luma: NDArray[np.float64], colours: NDArray[np.float64]) -> NDArray[n
 
 
 def _table_of_colours(colours: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The same from the very colours (N, 3) of a drawn tone, sorted by luminance: the nearest where they lie close."""
+    """The same from the very colours (N, 3) of a drawn tone, sorted by luminance: the nearest where they lie close, and
+    none that is darker or lighter than they are."""
     luma = colours @ LUMA_WEIGHTS[0].astype(np.float64)
     table = _table(luma, colours)
     levels = np.arange(TABLE) / 257
     above = np.clip(np.searchsorted(luma, levels), 1, len(luma) - 1)
-    close = (luma[above] - luma[above - 1] <= SNAP_LEVELS) & (levels >= luma[0]) & (levels <= luma[-1])
+    close = (luma[above] - luma[above - 1] <= SNAP_LEVELS) | (levels < luma[0]) | (levels > luma[-1])
     nearest = np.where(levels - luma[above - 1] <= luma[above] - levels, above - 1, above)
     table[close] = colours[nearest[close]]
     return table
