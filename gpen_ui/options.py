@@ -18,6 +18,7 @@ from gpen_ui.texts import Language, has, say
 ActsOn = Literal["face", "photo", "input"]
 Mode = Literal["natural", "strong", "detail"]
 LikenessGuard = Literal["off", "mark", "lower"]
+KeepOccluded = Literal["auto", "on", "off"]
 OutputScale = Literal[1, 2, 4]
 Background = Literal["lanczos", "realesrgan"]
 LongEdge = Literal[0, 2560, 1920, 1280]
@@ -49,6 +50,8 @@ class RestoreOptions(BaseModel):
     mode: Mode = Field("natural", json_schema_extra=_acts_on("face"))
     skin_protection: bool = Field(True, json_schema_extra=_acts_on("face"))
     detail_enhancement: bool = Field(False, json_schema_extra=_acts_on("face"))
+    match_look: bool = Field(True, json_schema_extra=_acts_on("face"))
+    keep_occluded: KeepOccluded = Field("auto", json_schema_extra=_acts_on("face"))
     likeness_guard: LikenessGuard = Field("lower", json_schema_extra=_acts_on("face"))
     least_likeness: int = Field(50, ge=0, le=100, json_schema_extra=_acts_on("face"))
     denoise: int = Field(0, ge=0, le=100, json_schema_extra=_acts_on("photo"))
