@@ -12,12 +12,10 @@ from gpen_ui.options import (
     OptionSpec,
     Preset,
     RestoreOptions,
-    load_preset,
     option_specs,
     parse_options,
-    preset_names,
-    read_preset,
 )
+from gpen_ui.presets import BUILT_IN, load_preset, read_preset
 from gpen_ui.texts import LANGUAGES, Language, has
 
 SPECS = {spec.name: spec for spec in option_specs()}
@@ -152,7 +150,7 @@ def test_the_presets_are_the_three_ready_settings(name: str, batch_size: int, op
 
 
 def test_presets_have_a_title_in_both_languages():
-    for name in preset_names():
+    for name in BUILT_IN:
         assert has(f"preset.{name}")
 
 
