@@ -23,6 +23,7 @@ OutputScale = Literal[1, 2, 4]
 Background = Literal["lanczos", "realesrgan"]
 LongEdge = Literal[0, 2560, 1920, 1280]
 WhichFaces = Literal["all", "largest", "centre"]
+SecondLook = Literal["off", "auto", "always"]
 SHORT_NAMES = {  # of the flags of the command line
     "detail_enhancement": "detail",
     "output_scale": "scale",
@@ -31,7 +32,6 @@ SHORT_NAMES = {  # of the flags of the command line
     "most_blur_percent": "most-blur",
 }
 OFF = "off"  # how a choice of 0 is typed
-SecondLook = Literal["off", "auto", "always"]
 ANY_BLUR_PERCENT = 50  # the end of the range of `most_blur_percent`, where blur is not even measured
 CARD_BATCH = 4  # of a card whose best one is not measured yet
 BatchSize = int | Literal["auto"]  # faces that go through the network together; "auto" is measured on the device
