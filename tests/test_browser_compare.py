@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from gpen_ui.texts import say
-from tests.browsing import NEEDS_CHROMIUM, RUN_MS, foreign, open_tab, toast
+from tests.browsing import NEEDS_CHROMIUM, RUN_MS, foreign, open_tab
 from tests.page_server import running_page
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def test_the_settings_of_a_photo_come_back(page: Page, view: Locator) -> None:
     page.wait_for_function("document.querySelector('#option-brightness input[type=number]').value === '0'")
     open_tab(page, "single")
     page.click("#single-reuse")
-    assert say("page.used.done") in toast(page)
+    page.locator("[data-testid=toast-body]", has_text=say("page.used.done")).wait_for()
     page.locator("#single-settings", has_text="Brightness 20").wait_for()
     open_tab(page, "parameters")
     assert page.locator("#option-brightness input[type=number]").input_value() == "20"
@@ -342,6 +342,10 @@ def test_on_a_phone_a_touch_moves_the_divider_and_nothing_scrolls_sideways(brows
     page.click("#single-sample")
     page.wait_for_selector("#single-progress .all-done")
     view = page.locator("photo-compare")
+    view.locator(".stage").wait_for()
+    page.evaluate(
+        "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )  # it scrolls into sight
     stage = view.locator(".stage").bounding_box()
     assert stage is not None
     page.touchscreen.tap(stage["x"] + 0.2 * stage["width"], stage["y"] + 0.5 * stage["height"])

@@ -245,7 +245,8 @@ class PhotoCompare extends HTMLElement {
     const wide = this.photo.width * zoom, high = this.photo.height * zoom;
     const middle = (share, length, whole) =>
       whole <= length ? (length - whole) / 2 : clamp(length / 2 - share * whole, length - whole, 0);
-    const x = middle(this.at[0], width, wide), y = middle(this.at[1], height, high);
+    const whole = value => Math.round(value * devicePixelRatio) / devicePixelRatio;  // else every pixel would be two mixed
+    const x = whole(middle(this.at[0], width, wide)), y = whole(middle(this.at[1], height, high));
     return {x, y, wide, high, zoom, left: Math.max(0, x), right: Math.min(width, x + wide), top: Math.max(0, y)};
   }
 
