@@ -140,7 +140,7 @@ class PhotoCompare extends HTMLElement {
             ${button('lens', 'aria-pressed="false"')}${button('hold', 'aria-pressed="false"')}${button('screen', 'aria-pressed="false"')}</div>
         </div>
         <ul class="strip"></ul>
-        <p class="help"></p>
+        <p class="help"><span></span> <span class="keys"></span></p>
         <p class="said" role="status"></p>
       </div>`;
     this.frame = this.$('.frame');
@@ -198,7 +198,8 @@ class PhotoCompare extends HTMLElement {
     this.divider.setAttribute('aria-label', text.divider);
     this.$('.tag.before').textContent = text.before;
     this.$('.tag.after').textContent = text.after;
-    this.$('.help').textContent = text.help;
+    this.$('.help span').textContent = text.help;
+    this.$('.help .keys').textContent = text.keys;
     for (const name of ['previous', 'next', 'fit', 'one', 'lens', 'hold', 'screen']) {
       const button = this.$(`button.${name}`);
       button.querySelector('span').textContent = text[name];
