@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from gpen_ui import __version__
-from gpen_ui.cli.flags import flag_name, options_from_flags, spelled
+from gpen_ui.cli.flags import options_from_flags
 from gpen_ui.errors import OptionError
-from gpen_ui.options import OptionSpec, option_specs
+from gpen_ui.options import OptionSpec, flag_name, option_specs, spelled
 from gpen_ui.presets import load_preset
 from gpen_ui.texts import LANGUAGES, Language, say
 from tests.commands import CHECKOUT, CPU, all_commands, run, start
