@@ -62,6 +62,7 @@ def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
         if right <= left or bottom <= top or layer.opacity <= 0:
             continue
         weight = _weight(number, layers, rectangles) * layer.opacity
+<<<<<<< HEAD
         before = photo[top:bottom, left:right]
         picture = _picture_at(layer, photo, rectangle)
         target = result[top:bottom, left:right]
@@ -74,6 +75,15 @@ def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
             blended = layer.settle(blended, before, weight)
         changed = np.clip(np.rint(blended), 0, np.iinfo(photo.dtype).max).astype(photo.dtype)
         target[:] = np.where(weight[:, :, None] > 0, changed, target)
+=======
+        change = _picture_at(layer, photo, rectangle)  # from here on in its own memory
+        change -= photo[top:bottom, left:right]
+        change *= weight[:, :, None]
+        target = result[top:bottom, left:right]
+        change += target
+        changed = np.clip(np.rint(change, out=change), 0, np.iinfo(photo.dtype).max, out=change).astype(photo.dtype)
+        np.copyto(target, changed, where=weight[:, :, None] > 0)
+>>>>>>> main
     return result
 
 
