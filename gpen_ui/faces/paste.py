@@ -62,28 +62,19 @@ def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
         if right <= left or bottom <= top or layer.opacity <= 0:
             continue
         weight = _weight(number, layers, rectangles) * layer.opacity
-<<<<<<< HEAD
-        before = photo[top:bottom, left:right]
-        picture = _picture_at(layer, photo, rectangle)
-        target = result[top:bottom, left:right]
-        if layer.blend is None:
-            change = (picture - before) * weight[:, :, None]
-        else:
-            change = layer.blend(before, picture, weight, rectangle) - before
-        blended = np.asarray(target + change, np.float32)
-        if layer.settle is not None:
-            blended = layer.settle(blended, before, weight)
-        changed = np.clip(np.rint(blended), 0, np.iinfo(photo.dtype).max).astype(photo.dtype)
-        target[:] = np.where(weight[:, :, None] > 0, changed, target)
-=======
+        before, target = photo[top:bottom, left:right], result[top:bottom, left:right]
         change = _picture_at(layer, photo, rectangle)  # from here on in its own memory
-        change -= photo[top:bottom, left:right]
-        change *= weight[:, :, None]
-        target = result[top:bottom, left:right]
+        if layer.blend is None:
+            change -= before
+            change *= weight[:, :, None]
+        else:
+            change = layer.blend(before, change, weight, rectangle)
+            change -= before
         change += target
+        if layer.settle is not None:
+            change = layer.settle(change, before, weight)
         changed = np.clip(np.rint(change, out=change), 0, np.iinfo(photo.dtype).max, out=change).astype(photo.dtype)
         np.copyto(target, changed, where=weight[:, :, None] > 0)
->>>>>>> main
     return result
 
 
