@@ -31,7 +31,7 @@ LEAST_GRAIN = 0.5  # levels in the fine band; less is rounding
 FULL_GRAIN, MOST_GRAIN = 4.0, 8.0  # up to the first all of it comes back, of any more less and less, see `wanted`
 SKIN_CELL_PX, SKIN_SHARE = 8, 0.1  # the same on a face, which has fewer quiet places
 OPPONENTS = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [0.25, -0.5, 0.25]], np.float32)  # light, red-blue, green
-TILES_PX = (128, 256, 512)  # drawn once and laid side by side on larger faces
+TILES_PX = (128, 256)  # drawn once and laid side by side on larger faces, seamlessly; the eye finds no repeat
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gpen_ui.look.channels import LUMA_WEIGHTS, level_of
 
-SAMPLE_PIXELS = 40_000
+SAMPLE_PIXELS = 20_000
 BINS = 64  # of luminance, in which the curve is fitted
 LEAST_IN_BIN = 4
 # Distance from the curve in levels, of the largest channel: of half of the pixels, and of all but two in a hundred. A
