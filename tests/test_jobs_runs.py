@@ -21,8 +21,8 @@ from gpen_ui.engine import Restorer
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.jobs import PlannedPhoto, Runs, RunSettings, RunStore
-from gpen_ui.jobs.ledger import Facts
 from gpen_ui.jobs.location import Location
+from gpen_ui.jobs.rows import Facts
 from gpen_ui.jobs.types import Plan, Told
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import read_photo
@@ -338,7 +338,7 @@ def test_a_photo_that_hangs_is_left_behind_after_its_time(lab: Lab, monkeypatch:
     assert lab.runs.hangs
     release.set()
     assert lab.outcome(run) == {f"00{n}.png": "failed" if n == 2 else "done" for n in range(5)}
-    assert "within 1 seconds" in lab.reason(run, "002.png") and len(lab.files()) == 4
+    assert "within 1 second " in lab.reason(run, "002.png") and len(lab.files()) == 4
 
 
 def test_a_stream_that_falls_over_is_sorted_out_photo_by_photo(lab: Lab, monkeypatch: pytest.MonkeyPatch):

@@ -9,19 +9,23 @@ from typing import Any, get_args
 
 import typer
 
+from gpen_ui.cli.speech import complain
 from gpen_ui.errors import OptionError
-from gpen_ui.options import OptionSpec, Preset, RestoreOptions, option_specs, parse_options
-from gpen_ui.settings import Metadata, OutputFormat
+from gpen_ui.options import (
+    OptionSpec,
+    Preset,
+    RestoreOptions,
+    flag_name,
+    option_specs,
+    parse_options,
+    salvaged,
+    spelled,
+)
+from gpen_ui.settings import Metadata, OutputFormat, Settings
 from gpen_ui.texts import Language, has, say
 
-SHORT_NAMES = {"detail_enhancement": "detail", "output_scale": "scale", "smallest_face_px": "smallest-face"}
-OFF = "off"  # how a choice of 0 is typed
+FACE = "FACE=off|on|STRENGTH[@MODEL]"  # of `--face`
 FORMATS = "|".join(get_args(OutputFormat))  # of `--format`
-
-
-def flag_name(spec: OptionSpec) -> str:
-    """The flag of an option, for example `--strength`."""
-    return f"--{SHORT_NAMES.get(spec.name, spec.name.replace('_', '-'))}"
 
 
 def with_option_flags(command: Callable[..., None], language: Language) -> Callable[..., None]:
@@ -89,8 +93,13 @@ def with_output_flags(command: Callable[..., None], language: Language) -> Calla
     return with_flags
 
 
-def options_from_flags(given_options: dict[str, Any], preset: Preset | None) -> RestoreOptions:
+def options_from_flags(
+    given_options: dict[str, Any], preset: Preset | None, usual: RestoreOptions | None = None
+) -> RestoreOptions:
     """The options that the user asked for.
+
+    Args:
+        usual: the defaults of this installation.
 
     Raises:
         OptionError: a value outside its range, told in the words of the command line.
@@ -98,9 +107,17 @@ def options_from_flags(given_options: dict[str, Any], preset: Preset | None) -> 
     specs = {spec.name: spec for spec in option_specs()}
     values = {name: _typed(specs[name], value) for name, value in given_options.items()}
     try:
-        return parse_options(values, preset)
+        return parse_options(values, preset, usual)
     except OptionError as error:
         raise _in_words_of_the_command_line(error, specs) from error
+
+
+def usual_options(settings: Settings, language: Language) -> RestoreOptions:
+    """The defaults of this installation; what this version does not allow any more is told and left out."""
+    usual, dropped = salvaged(settings.options)
+    for error in dropped:
+        complain(error, language)
+    return usual
 
 
 def _flag(spec: OptionSpec, language: Language) -> inspect.Parameter:
@@ -133,11 +150,6 @@ def _shown_default(spec: OptionSpec) -> str:
     if spec.kind == "bool":
         return "on" if spec.default else "off"
     return spelled(spec.default) if spec.kind == "choice" else f"{spec.default:g}"
-
-
-def spelled(choice: object) -> str:
-    """How a choice is typed on the command line."""
-    return OFF if choice == 0 else str(choice)
 
 
 def _typed(spec: OptionSpec, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import threading
@@ -17,9 +18,8 @@ from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.engine.backdrop import Backdrop
 from gpen_ui.engine.background import Watch
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, free_bytes, memory_bytes, trial
-from gpen_ui.engine.finish import Masker
 from gpen_ui.engine.likeness import find_embedder
-from gpen_ui.engine.loading import load_runner
+from gpen_ui.engine.loading import AtHand, load_runner, read_network
 from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
 from gpen_ui.engine.others import OtherNetworks
 from gpen_ui.engine.prepare import Crops
@@ -27,12 +27,12 @@ from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
 from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.engine.stream import Parts, stream
 from gpen_ui.engine.tuning import Curve, Curves, measure_curve
-from gpen_ui.faces import Detector, large_detector, parsed_mask, shape_mask, small_detector
+from gpen_ui.faces import Detector, Masker, large_detector, small_detector
 from gpen_ui.look.enlarge import reduced_size
 from gpen_ui.options import CARD_BATCH, BatchSize, RestoreOptions
 from gpen_ui.paths import home_folder
 from gpen_ui.photo import read_photo
-from gpen_ui.weights import find_checkpoint, load_network, read_state
+from gpen_ui.weights import find_checkpoint, read_state
 from gpen_ui.weights.files import sha256_of
 from gpen_ui.weights.upscaler import find_upscaler
 
@@ -79,6 +79,7 @@ class Restorer:
         batch_size: BatchSize = "auto",
         models_folder: Path | None = None,
         max_megapixels: int = 150,
+        at_hand: AtHand | None = None,
     ) -> Restorer:
         """Loads a model onto a device and tries both out.
 
@@ -89,6 +90,8 @@ class Restorer:
                 measured on this device with this model, and measures it once enough faces came.
             models_folder: where downloaded checkpoints lie; the program's own `models/` unless given.
             max_megapixels: larger photos are refused.
+            at_hand: gives the models folder for a while, where `models_folder` is gone after this call; then other
+                networks of single faces come from there.
 
         Raises:
             UnknownModelError, CheckpointError: the model.
@@ -97,8 +100,9 @@ class Restorer:
         keep_freed_memory()
         folder = models_folder or home_folder() / "models"
         path, spec = find_checkpoint(model, folder)
+        lying: AtHand = at_hand or (lambda: contextlib.nullcontext(folder))
         torch_device, why = choose_device(device)
-        reload = functools.partial(load_network, path, sha256=spec.sha256 if spec else None)
+        reload = functools.partial(read_network, path, spec.sha256 if spec else None, lying)
         runner = load_runner(reload, torch_device)
         report = DeviceReport(
             asked=device,
@@ -117,7 +121,7 @@ class Restorer:
             detector=load_detector(folder, runner.device),
             masker=load_masker(folder, runner.device),
             read=read,
-            others=OtherNetworks(folder, lambda: runner.device),
+            others=OtherNetworks(lying, lambda: runner.device),
             larger_model=larger,
             embed=find_embedder(),
             backdrop=Backdrop(functools.partial(find_upscaler, models_folder=folder), runner.device),
@@ -306,7 +310,7 @@ def larger_model(size_px: int, models_folder: Path) -> str | None:
 
 
 def load_detector(models_folder: Path, device: str) -> Detector:
-    """The large detector when its file is there, else the small one.
+    """The large detector when its file is there, else the small one, which also looks at pieces for the large one.
 
     Args:
         device: of the network; beside a card several photos are searched at once, each by one thread.
@@ -315,15 +319,15 @@ def load_detector(models_folder: Path, device: str) -> Detector:
         ModelError: the file is there but broken, or a package is missing.
     """
     path = models_folder / model_spec("retinaface-r50").file
-    return large_detector(path, read_state(path)) if path.is_file() else small_detector(None if device == "cpu" else 1)
+    small = small_detector(None if device == "cpu" else 1)
+    return large_detector(path, read_state(path), quick=small) if path.is_file() else small
 
 
 def load_masker(models_folder: Path, device: str) -> Masker:
     """Masks from ParseNet when its file is there, else from the shape of the template."""
     path = models_folder / model_spec("parsenet").file
     if not path.is_file():
-        return lambda crop: shape_mask(len(crop))
+        return Masker()
     from gpen_ui.faces.parse import FaceParser
 
-    parser = FaceParser(path, read_state(path), device)
-    return lambda crop: parsed_mask(parser.parse(crop), len(crop))
+    return Masker(FaceParser(path, read_state(path), device).parse)

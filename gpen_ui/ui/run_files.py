@@ -1,4 +1,5 @@
-"""Routes for what belongs to a kept run and comes as a file: reports, the zip of all, small pictures.
+"""Routes for what comes as a file beside Gradio's: of a kept run its reports, the zip of all and small pictures; of a
+comparison its pictures; and the scripts and styles of the page's own parts.
 
 They are made while they are sent, which a Gradio component cannot do: it takes only finished files. Whatever guards the
 page guards them, too.
@@ -6,6 +7,8 @@ page guards them, too.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError
@@ -18,48 +21,39 @@ if TYPE_CHECKING:
 
     from gpen_ui.ui.service import Service
 
-# The report shows what is inside it and nothing else: no script, no other place.
-REPORT_MAY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 PICTURE_KEPT_S = 3600  # by the browser; its address changes when the photo is done again
+WEB = Path(__file__).with_name("web")
+WEB_TYPES = {"compare.js": "text/javascript", "compare.css": "text/css", "intake.js": "text/javascript"}
 LARGEST_NUMBER = (1 << 63) - 1  # of a row in SQLite
 
 
 def add_run_routes(app: FastAPI, service: Service) -> None:
     """`/runs/ID/html` (json, csv, zip) and `/runs/photos/NUMBER/before.jpg` (after, face_before, face_after)."""
-    from starlette.responses import JSONResponse, StreamingResponse
+    from starlette.responses import JSONResponse
     from starlette.responses import Response as PlainResponse
 
-    from gpen_ui.jobs import REPORT_TYPES, report_file, stream_zip
-
-    kinds = {**REPORT_TYPES, "zip": "application/zip"}
+    from gpen_ui.api.files import send_run_file
+    from gpen_ui.jobs import FILE_TYPES
 
     def report(request: Request) -> Response:
-        language, form = _language(request), request.path_params["form"]
+        language, form = page_language(request), request.path_params["form"]
         try:
-            if form not in kinds:
+            if form not in FILE_TYPES:
                 return JSONResponse({"detail": say("page.not_found", language)}, status_code=404)
             run = service.runs.run(request.path_params["run_id"])
         except GpenError as error:
             return JSONResponse({"detail": error.sentence(language)}, status_code=404)
-        headers = {"cache-control": "no-store"}
-        if form == "html":
-            headers["content-security-policy"] = REPORT_MAY
-        else:
-            headers["content-disposition"] = f'attachment; filename="gpen-ui-{run.id}.{form}"'
-        store = service.runs.store
-        zipped = form == "zip"
-        pieces = stream_zip(store, run, language) if zipped else report_file(store, run, form, language)
-        return StreamingResponse(pieces, media_type=kinds[form], headers=headers)
+        return send_run_file(service.runs.store, run, form, language)
 
     def picture(request: Request) -> Response:
         number: int = request.path_params["number"]
         try:
             pictures = service.runs.store.ledger.thumbnails(number) if number <= LARGEST_NUMBER else {}
         except GpenError as error:
-            return JSONResponse({"detail": error.sentence(_language(request))}, status_code=404)
+            return JSONResponse({"detail": error.sentence(page_language(request))}, status_code=404)
         data = {f"{which}.jpg": picture for which, picture in pictures.items()}.get(request.path_params["file"])
         if data is None:
-            return JSONResponse({"detail": say("page.not_found", _language(request))}, status_code=404)
+            return JSONResponse({"detail": say("page.not_found", page_language(request))}, status_code=404)
         headers = {"cache-control": f"private, max-age={PICTURE_KEPT_S}"}
         return PlainResponse(data, media_type="image/jpeg", headers=headers)
 
@@ -67,7 +61,49 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
     app.add_route("/runs/photos/{number:int}/{file}", picture)
 
 
-def _language(request: Request) -> Language:
+def add_picture_routes(app: FastAPI, service: Service) -> None:
+    """`/pictures/KEY/before.jpg` (after, small) and `/pictures/KEY/before/COLUMN-ROW.jpg`, see `Pictures`."""
+    from starlette.responses import FileResponse, JSONResponse
+
+    def answer(request: Request) -> Response:
+        asked = request.path_params
+        pictures = service.pictures
+        try:
+            if "side" in asked:
+                path = pictures.tile(asked["key"], asked["side"], asked["column"], asked["row"])
+            else:
+                path = pictures.preview(asked["key"], asked["kind"])
+        except GpenError as error:
+            return JSONResponse({"detail": error.sentence(page_language(request))}, status_code=404)
+        if path is None or not path.is_file():
+            return JSONResponse({"detail": say("page.not_found", page_language(request))}, status_code=404)
+        headers = {"cache-control": f"private, max-age={PICTURE_KEPT_S}, immutable"}
+        return FileResponse(path, media_type="image/jpeg", headers=headers)
+
+    app.add_route("/pictures/{key}/{kind}.jpg", answer)
+    app.add_route("/pictures/{key}/{side}/{column:int}-{row:int}.jpg", answer)
+
+
+def add_web_routes(app: FastAPI) -> None:
+    """`/web/FILE`, looked at again at each visit: a new version of the program must not meet an old script."""
+    from starlette.responses import JSONResponse
+    from starlette.responses import Response as PlainResponse
+
+    def answer(request: Request) -> Response:
+        name = request.path_params["file"]
+        if name not in WEB_TYPES:
+            return JSONResponse({"detail": say("page.not_found", page_language(request))}, status_code=404)
+        data = (WEB / name).read_bytes()
+        tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+        headers = {"cache-control": "no-cache", "etag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return PlainResponse(status_code=304, headers=headers)
+        return PlainResponse(data, media_type=WEB_TYPES[name], headers=headers)
+
+    app.add_route("/web/{file}", answer)
+
+
+def page_language(request: Request) -> Language:
     """The one that the address names, else the browser's."""
     asked = request.query_params.get("language")
     named = next((language for language in LANGUAGES if language == asked), None)

@@ -21,7 +21,8 @@ from gpen_ui.settings import OutputFormat
 if TYPE_CHECKING:
     from gpen_ui.engine.backdrop import TileProgress
     from gpen_ui.engine.output import Output, Saved
-    from gpen_ui.engine.results import FaceOutcome, Note, RestoredPhoto
+    from gpen_ui.engine.results import FaceOutcome, Note, Recipe, RestoredPhoto
+    from gpen_ui.jobs import FaceRecord
     from gpen_ui.ui.previews import Preview
     from gpen_ui.ui.service import Service
 
@@ -35,7 +36,6 @@ class Outcome:
     Attributes:
         saved: the result's file; None exactly when `error` is set.
         before_wh, after_wh: sizes in pixels; None when unknown.
-        left: faces that were not restored, as (number, why).
         seconds: spent on this photo by the engine.
         preview: pictures for the page.
         file: the same as `saved`, as it was written.
@@ -43,6 +43,7 @@ class Outcome:
         choices: what was asked of single faces.
         job: what the photo was restored with.
         source: the photo.
+        recipe: model, its file's hash and the program that made it.
     """
 
     name: str
@@ -52,16 +53,16 @@ class Outcome:
     after_wh: tuple[int, int] | None = None
     faces_found: int = 0
     faces_restored: int = 0
-    left: tuple[tuple[int, Note], ...] = ()
     seconds: float = 0.0
     device: str = ""
     notes: tuple[Note, ...] = ()
     preview: Preview | None = None
     file: Saved | None = None
-    faces: tuple[tuple[FaceOutcome, Box], ...] = ()
+    faces: tuple[tuple[FaceOutcome | FaceRecord, Box], ...] = ()
     choices: tuple[FaceChoice, ...] = ()
     job: Job | None = None
     source: Path | None = None
+    recipe: Recipe | None = None
 
 
 class Run:
@@ -203,7 +204,6 @@ def _keep(result: RestoredPhoto, job: Job, output: Output) -> Outcome:
         after_wh=result.photo.size_wh,
         faces_found=len(result.faces),
         faces_restored=result.restored_count,
-        left=tuple((face.number, face.why) for face in result.faces if face.why is not None),
         seconds=result.total_seconds,
         device=result.device,
         notes=result.notes + saved.notes,
@@ -213,4 +213,5 @@ def _keep(result: RestoredPhoto, job: Job, output: Output) -> Outcome:
         choices=result.choices,
         job=job,
         source=result.source,
+        recipe=result.recipe,
     )

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gpen_ui.choices import FaceChoice
+    from gpen_ui.ui.own_presets import Wish
     from gpen_ui.ui.runs import Outcome, Run
+
+
+@dataclass(frozen=True)
+class Faced:
+    """A photo of a run whose faces a page shows one by one."""
+
+    run_id: str
+    photo_id: int
+    outcome: Outcome
 
 
 @dataclass
@@ -23,6 +33,10 @@ class Looking:
         seen: what was sent last for each part of the tab, so that what has not changed is not sent again.
         table: what the table of photos was last read for.
         looks: how often the tab was looked at.
+        folder: where pictures for the comparison go, that of the page.
+        faces_of: the photo whose faces were asked for.
+        faced: the same with what is known of it; None when it cannot be shown.
+        wish: stands for what was last asked of its faces.
     """
 
     run_id: str | None = None
@@ -32,6 +46,10 @@ class Looking:
     seen: dict[str, object] = field(default_factory=dict)
     table: object = None
     looks: int = 0
+    folder: Path | None = None
+    faces_of: int | None = None
+    faced: Faced | None = None
+    wish: object = None
 
     def choose(self, run_id: str) -> None:
         """Looks at a run from its first photo on."""
@@ -52,8 +70,10 @@ class Session:
         shown: the place of the one that is compared.
         wished: what was last asked of its faces, while that is being done.
         blend: the run that does it.
-        download_stop: set to stop a download of models.
+        agreed: models whose licence was agreed to.
+        models_drawn: the list of models as it was sent last, and in which language.
         measure_stop: set to stop a measurement.
+        wish: what is to become of a preset once the visitor says yes.
     """
 
     folder: Path
@@ -64,5 +84,10 @@ class Session:
     shown: int = 0
     wished: tuple[FaceChoice, ...] | None = None
     blend: Run | None = None
-    download_stop: threading.Event = field(default_factory=threading.Event)
+    agreed: set[str] = field(default_factory=set)
+    models_drawn: tuple[str, str] | None = None
     measure_stop: threading.Event = field(default_factory=threading.Event)
+    wish: Wish | None = None
+
+    def __post_init__(self) -> None:
+        self.batch.folder = self.folder

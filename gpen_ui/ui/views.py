@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from gpen_ui.catalog import ModelSpec
 from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.ui.runs import Outcome, Run
 from gpen_ui.ui.speech import Speech
@@ -33,15 +32,15 @@ def progress(run: Run, speech: Speech) -> str:
         return _tile(run, run.tile, speech)
     if run.left_s is None:
         key = "page.progress.one" if run.total == 1 else "page.progress.first"
-        return _bar(None, speech(key, total=run.total, elapsed=speech.duration(run.elapsed_s)))
-    left = speech.duration(run.left_s)
+        return _bar(None, speech(key, total=run.total, elapsed=speech.took(run.elapsed_s)))
+    left = speech.duration(max(1, run.left_s))
     share = run.done_count / run.total
     return _bar(share, speech("page.progress.some", done=run.done_count, total=run.total, left=left))
 
 
 def _tile(run: Run, tile: TileProgress, speech: Speech) -> str:
     """A bar about the background of one photo, which can take as long as many photos."""
-    left = speech.duration(tile.left_s)
+    left = speech.duration(max(1, tile.left_s))
     values = {"name": tile.name, "tile": tile.done + 1, "tiles": tile.total, "left": left}
     share = (run.done_count + tile.done / tile.total) / run.total
     return _bar(share, speech("page.progress.tile", **values, done=run.done_count, total=run.total))
@@ -71,7 +70,7 @@ def _bar(share: float | None, text: str) -> str:
 
 def _summary(run: Run, speech: Speech) -> str:
     good = run.done_count - run.failed_count
-    values = {"done": good, "total": run.total, "failed": run.failed_count, "elapsed": speech.duration(run.took_s)}
+    values = {"done": good, "total": run.total, "failed": run.failed_count, "elapsed": speech.took(run.took_s)}
     if run.stop.is_set() and run.done_count < run.total:
         key, kind = "page.progress.stopped", "stopped"
     elif run.failed_count:
@@ -106,16 +105,14 @@ def facts(outcome: Outcome, speech: Speech, *, shows_paths: bool) -> str:
         rows.append(("size", speech("page.fact.size.value", before=before, after=after)))
     rows.append(("faces", faces_text(outcome, speech)))
     pairs = [(speech(f"page.fact.{key}"), value) for key, value in rows]
-    pairs += [
-        (speech("page.fact.face_left", number=number), why.sentence(speech.language)) for number, why in outcome.left
-    ]
+    if outcome.recipe is not None:
+        pairs.append((speech("page.model.now.model"), outcome.recipe.model))
     pairs.append((speech("page.fact.seconds"), speech.exact_seconds(outcome.seconds)))
     pairs.append((speech("page.fact.device"), outcome.device))
     if outcome.saved is not None:
         pairs.append((speech("page.fact.saved"), str(outcome.saved) if shows_paths else outcome.saved.name))
-    notes = [(speech("page.fact.note"), note.sentence(speech.language)) for note in outcome.notes]
     marked = [(speech("runs.likeness"), likeness_marks((face for face, _ in outcome.faces), speech.language))]
-    return definitions(pairs, notes, marked)
+    return definitions(pairs, [], marked)
 
 
 def faces_text(outcome: Outcome, speech: Speech) -> str:
@@ -182,28 +179,6 @@ def _mib(size_bytes: int | None) -> str:
     return "–" if size_bytes is None else f"{size_bytes / 2**20:.0f} MiB"
 
 
-def catalogue(specs: Iterable[tuple[ModelSpec, str]], speech: Speech) -> str:
-    """All checkpoints with state, size and licence.
-
-    Args:
-        specs: each with its state: present, missing, partial or wrong.
-    """
-    columns = [speech(f"page.model.column.{name}") for name in ("model", "state", "size", "licence")]
-    rows = [
-        (
-            state,
-            [
-                spec.title(speech.language),
-                speech(f"page.model.state.{state}"),
-                bytes_text(spec.bytes) if spec.bytes else speech("page.model.size.unknown"),
-                spec.licence_note(speech.language),
-            ],
-        )
-        for spec, state in specs
-    ]
-    return _table(columns, rows)
-
-
 def status_line(restorer: Restorer | None, is_loading: bool, speech: Speech) -> str:
     """One line for the top of the page."""
     if restorer is not None:
@@ -222,6 +197,10 @@ def empty(first: str, more: str = "") -> str:
 
 def hint(text: str) -> str:
     return f'<p class="hint">{escape(text)}</p>' if text else ""
+
+
+def hints(texts: Iterable[str]) -> str:
+    return "".join(hint(text) for text in texts)
 
 
 def bytes_text(count: float) -> str:
