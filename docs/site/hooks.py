@@ -1,0 +1,72 @@
+"""What MkDocs does not do by itself: references made from the code, pictures shared by both languages, the way from a
+page to the same page in the other language, and links that leave the documentation."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(CHECKOUT))  # MkDocs loads this file by its path
+
+from docs.site import commands, rest, tables  # noqa: E402
+from docs.site.words import Language  # noqa: E402
+
+MADE = {
+    "commands": commands.reference,
+    "options": tables.options,
+    "presets": tables.presets,
+    "models": tables.models,
+    "settings": tables.settings,
+    "rest": rest.reference,
+}
+OTHER_PLACES = {"en": "zh/", "zh": "../"}  # from the root of a language's site to that of the other
+NAMES = {"en": "English", "zh": "中文"}
+SHARED = CHECKOUT / "docs" / "samples"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Gives the Chinese site the pictures that lie beside the English pages."""
+    if _language(config) == "zh":
+        for path in sorted(SHARED.iterdir()):
+            if path.suffix != ".py" and path.is_file():
+                files.append(File.generated(config, f"samples/{path.name}", abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    language = _language(config)
+    if language == "zh":  # in the repository its pages lie one folder deeper than in its site
+        markdown = re.sub(r"\]\((\.\./)+samples/", lambda found: found[0].replace("../", "", 1), markdown)
+    markdown = re.sub(r"<!-- made: (\w+) -->", lambda found: MADE[found[1]](language), markdown)
+    return re.sub(r"\[([^\]]*)\]\(((?:\.\./)+[^)#:]+)\)", lambda found: _inside(found, page, files), markdown)
+
+
+def _inside(link: re.Match[str], page: Page, files: Files) -> str:
+    """A link as it is, or, when it leads out of the documentation, its words and the file's place in the checkout."""
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), link[2]))
+    if not target.startswith("..") and files.get_file_from_path(target) is not None:
+        return link[0]
+    place = target.lstrip("./")
+    return link[1] if link[1].strip("`") == place else f"{link[1]} (`{place}`)"
+
+
+def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Any) -> dict[str, Any]:
+    language = _language(config)
+    other: Language = "en" if language == "zh" else "zh"
+    root = posixpath.relpath(".", posixpath.dirname(page.url) or ".")
+    here, there = posixpath.basename(page.url), posixpath.join(root, OTHER_PLACES[language], page.url)
+    ways = {language: here, other: posixpath.normpath(there)}
+    config.extra["alternate"] = [{"name": NAMES[tongue], "link": ways[tongue], "lang": tongue} for tongue in NAMES]
+    return context
+
+
+def _language(config: MkDocsConfig) -> Language:
+    return "zh" if config.theme["language"] == "zh" else "en"
