@@ -1,9 +1,9 @@
 """Makes the pictures of the four tabs in both languages: `page-*.png` (tab 1 after its sample photo was restored),
 `runs-*.png` (tab 2 with a run), `parameters-*.png` and `model-*.png`, measured.
 
-Run it from the repository's root with `python -m docs.samples.make_screenshots`. It serves the page by itself, out of a
-plain folder, so that no path of the machine gets into the pictures; it needs Playwright and Debian's Chromium, as the
-browser tests do.
+Run it from the repository's root with `python -m docs.samples.make_screenshots`; `zh` behind it makes the Chinese ones
+alone. It serves the page by itself, out of a plain folder, so that no path of the machine gets into the pictures; it
+needs Playwright and Debian's Chromium, as the browser tests do.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def shoot_single(page: Page, language: Language) -> None:
     page.click("#single-sample")
     page.get_by_text("astronaut-old").first.wait_for()
     page.click("#single-start")
-    page.wait_for_selector("#single-progress .all-done", timeout=60_000)
+    page.wait_for_selector("#single-progress .all-done", timeout=180_000)
     page.wait_for_selector("#single-compare img")
     page.wait_for_timeout(2 * SETTLED_MS)
     save(page, f"page-{language}.png")
@@ -99,7 +100,7 @@ def main() -> None:
         with started_page(HOME / "log", device="cpu", **folders) as (_, address), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
             photos = copies(HOME)
-            for language in LANGUAGES:
+            for language in [each for each in LANGUAGES if each in (sys.argv[1:] or LANGUAGES)]:
                 page = browser.new_page(viewport=WINDOW)
                 page.goto(f"{address}/{language}/")
                 page.wait_for_timeout(SETTLED_MS)

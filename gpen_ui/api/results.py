@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from gpen_ui.api.models import PhotoAnswer, PhotoList
 from gpen_ui.api.names import attachment
 from gpen_ui.api.now import ANY_PICTURE, picture_type
-from gpen_ui.api.parts import NUMBER_MOST, PREFIX, GivenLanguage, GivenParts, GivenPhoto, GivenRun, Parts
+from gpen_ui.api.parts import NUMBER_MOST, GivenLanguage, GivenParts, GivenPhoto, GivenPlace, GivenRun, Parts
 from gpen_ui.errors import UsageError
 from gpen_ui.jobs import REPORT_TYPES, PhotoRecord, RunRecord, photo_facts, report_file, stream_zip
 from gpen_ui.paths import shown
@@ -31,6 +31,7 @@ def list_photos(
     run: GivenRun,
     parts: GivenParts,
     language: GivenLanguage,
+    place: GivenPlace,
     state: PhotoState | None = None,
     text: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[int, Query(ge=0, le=NUMBER_MOST)] = 0,
@@ -40,15 +41,17 @@ def list_photos(
     states = (state,) if state is not None else ()
     photos = parts.runs.store.ledger.photos(run.id, states=states, text=text, after=after, limit=limit)
     return {
-        "photos": [_photo_answer(parts, run, photo, language) for photo in photos],
+        "photos": [_photo_answer(parts, run, photo, language, place) for photo in photos],
         "next_after": photos[-1].number if len(photos) == limit else None,
     }
 
 
 @router.get("/runs/{run_id}/photos/{number}", response_model=PhotoAnswer)
-def show_photo(run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage) -> dict[str, Any]:
+def show_photo(
+    run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage, place: GivenPlace
+) -> dict[str, Any]:
     """One photo of a run."""
-    return _photo_answer(parts, run, photo, language)
+    return _photo_answer(parts, run, photo, language, place)
 
 
 @router.get("/runs/{run_id}/photos/{number}/result", response_class=Response, responses=ANY_PICTURE)
@@ -81,9 +84,9 @@ def send_zip(run: GivenRun, parts: GivenParts, language: GivenLanguage) -> Strea
     return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
 
-def _photo_answer(parts: Parts, run: RunRecord, photo: PhotoRecord, language: Language) -> dict[str, Any]:
+def _photo_answer(parts: Parts, run: RunRecord, photo: PhotoRecord, language: Language, place: str) -> dict[str, Any]:
     facts = photo_facts(photo, parts.runs.store.ledger.faces(photo.id), language)
-    url = f"{PREFIX}/runs/{run.id}/photos/{photo.number}/result"
+    url = f"{place}/runs/{run.id}/photos/{photo.number}/result"
     return {
         **facts,
         "source": shown(photo.path),
