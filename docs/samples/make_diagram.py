@@ -110,11 +110,11 @@ def drawing(language: str) -> str:
     ]
     for number, door in enumerate(words["doors"]):
         parts += [box(250 + number * 140, 16, 124, 34, r=17), text(312 + number * 140, 39, door, size=15)]
-    centres = (75, 207, 345, 540, 732, 875)
+    centres = (75, 207, 345, 540, 767, 960)
     parts += [text(x, 94, step, weight=600) for x, step in zip(centres, words["steps"], strict=True)]
     parts += [photos(20, clear=False), arrow(136, 252, 36), crops(177, clear=False), arrow(243, 252, 34)]
-    parts += [batch(281), arrow(415, 252, 30), network(450, words), arrow(636, 252, 60), crops(702, clear=True)]
-    parts += [arrow(768, 252, 48), photos(820, clear=True)]
+    parts += [batch(281), arrow(415, 252, 30), network(450, words), arrow(636, 252, 92), crops(737, clear=True)]
+    parts += [arrow(803, 252, 96), photos(905, clear=True)]
     for left, width, lane in (
         (20, 252, words["lanes"][0]),
         (281, 350, words["lanes"][1]),

@@ -60,8 +60,9 @@ def shoot_measured(page: Page, language: Language, tab: str, button: str) -> Non
     open_tab(page, tab, language)
     measure = page.get_by_role("button", name=say(button, language))
     measure.click()
-    page.wait_for_timeout(SETTLED_MS)  # the button goes while it measures
-    measure.wait_for(timeout=180_000)
+    page.wait_for_timeout(SETTLED_MS)  # the button cannot be pressed while it measures
+    usable = "name => [...document.querySelectorAll('button:enabled')].some(each => each.innerText.trim() === name)"
+    page.wait_for_function(usable, arg=say(button, language), timeout=180_000)
     page.wait_for_timeout(SETTLED_MS)
     save(page, f"{tab}-{language}.png")
 
