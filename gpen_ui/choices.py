@@ -112,6 +112,37 @@ def as_json(choices: Iterable[FaceChoice]) -> str:
     return json.dumps(listed, sort_keys=True) if listed else ""
 
 
+def as_typed(choices: Iterable[FaceChoice]) -> str:
+    """The choices as `read_choices` takes them back, boxes in whole pixels; empty for none."""
+    return ",".join(f"{_typed_face(choice)}={_typed_what(choice)}" for choice in choices)
+
+
+def _typed_face(choice: FaceChoice) -> str:
+    if choice.box_xyxy is None:
+        return str(choice.number)
+    left, top, right, bottom = (max(0, round(edge)) for edge in choice.box_xyxy)
+    return f"{max(1, right - left)}x{max(1, bottom - top)}+{left}+{top}"
+
+
+def _typed_what(choice: FaceChoice) -> str:
+    if not choice.on:
+        return "off"
+    what = "on" if choice.strength is None else str(choice.strength)
+    return f"{what}@{choice.model}" if choice.model else what
+
+
+def merged(before: Iterable[FaceChoice], new: Sequence[FaceChoice]) -> tuple[FaceChoice, ...]:
+    """The choices of before with the new ones in the place of those that speak of the same faces."""
+    kept = (old for old in before if not any(_same_face(old, choice) for choice in new))
+    return (*kept, *new)
+
+
+def _same_face(one: FaceChoice, other: FaceChoice) -> bool:
+    if one.box_xyxy is None or other.box_xyxy is None:
+        return one.number is not None and one.number == other.number
+    return overlap(one.box_xyxy, other.box_xyxy) >= SAME_FACE
+
+
 def _reason(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)

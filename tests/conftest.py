@@ -16,6 +16,22 @@ from tests.browsing import CHROMIUM, CHROMIUM_FLAGS
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+PROCESSES = 2  # each holds torch, a server now and then, and a browser: more would want 16 GB
+
+
+def pytest_configure() -> None:
+    """One thread of computing for each process, and so for every server and command that the tests start: the tests'
+    processes share the machine, and threads that wait for each other's cores take far longer than one alone."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many processes share the tests: one file is done in this one, where a debugger and `-s` work as ever."""
+    files = {argument.partition("::")[0] for argument in config.args}
+    alone = len(files) == 1 and files.pop().endswith(".py")
+    return 0 if alone else min(PROCESSES, os.cpu_count() or 1)
+
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch):

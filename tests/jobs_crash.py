@@ -2,9 +2,10 @@
 
 Usage: python -m tests.jobs_crash PHOTOS RESULTS STORE MODEL HOW SEED
 
-HOW is "anywhen": the parent sends SIGKILL some time after the child has begun to work; or "between": the child kills
+HOW is "anywhen": the parent sends SIGKILL some time after the child has begun to work; "between": the child kills
 itself right before a random one of its steps in the results folder (open, link, rename, remove), so that every gap
-between two steps of the writing is met. The children are forked, because importing torch anew for each would take most
+between two steps of the writing is met; or "choosing": the same, while photos that were done follow what was asked of
+their faces. The children are forked, because importing torch anew for each would take most
 of the time. Prints the number of kills.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 
 import torch
 
+from gpen_ui.choices import FaceChoice
 from gpen_ui.engine import Restorer
 from gpen_ui.jobs import RunRecord, Runs, RunSettings, RunStore, plan_run
 from gpen_ui.jobs.location import Location
@@ -38,6 +40,9 @@ def main(photos: Path, results: Path, folder: Path, model: Path, how: str, seed:
     store = RunStore(Location(folder))
     run_id = store.add(plan_run([photos], results, settings=SETTINGS))
     store.close()
+    if how == "choosing":
+        choose_first_faces(run_id, folder, model)
+        how = "between"
     chance = random.Random(seed)
     for kills in range(ROUNDS_MOST):
         step, wait_share = chance.randrange(1, 26), chance.random()
@@ -61,13 +66,26 @@ def main(photos: Path, results: Path, folder: Path, model: Path, how: str, seed:
     return 1
 
 
+def choose_first_faces(run_id: str, folder: Path, model: Path) -> None:
+    """Does the run, then turns the first face of every photo off."""
+    child = os.fork()
+    if child == 0:
+        work(run_id, folder, model, os.open(os.devnull, os.O_WRONLY))
+        os._exit(0)
+    os.waitpid(child, 0)
+    store = RunStore(Location(folder))
+    for photo in store.ledger.photos(run_id):
+        store.ledger.choose(run_id, photo.id, (FaceChoice(number=1, on=False),))
+    store.close()
+
+
 def work(run_id: str, folder: Path, model: Path, speaking: int) -> None:
     store = RunStore(Location(folder))
     runs = Runs(store, loader(model, speaking))
-    if store.run(run_id).state != "done":
+    if store.run(run_id).state != "done" or store.ledger.counts(run_id).left:
         runs.resume(run_id)
         runs.wait(run_id)
-    if store.run(run_id).state != "done":
+    if store.run(run_id).state != "done" or store.ledger.counts(run_id).left:
         os._exit(3)
     store.close()
 

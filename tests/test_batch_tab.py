@@ -19,6 +19,7 @@ from typing import Any
 import gradio as gr
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from gpen_ui.errors import OptionError, UsageError
 from gpen_ui.jobs import Plan, PlannedPhoto, RunSettings, RunStore
@@ -429,3 +430,92 @@ def test_a_server_takes_up_what_its_predecessor_left(service: Service, page: Pag
     assert successor.runs.wait(run, 60)
     assert successor.runs.progress(run).done == 8 and len(results(service)) == 8
     successor.close()
+
+
+# ---- faces of one photo ----
+
+
+def asked(page: Page, **wish: Any) -> dict[Any, Any]:
+    """Does what the panel of faces sends, and gives back its last update."""
+    updates = list(page.handlers.faces.apply(page.request, gr.EventData(None, wish)))
+    return dict(updates[-1])
+
+
+def test_faces_of_a_photo_are_chosen_and_its_file_follows(service: Service, page: Page):
+    photo = draw(photos(service) / "two.png", 2)
+    draw(photos(service) / "one.png", 1)
+    plain = RestoreOptions(likeness_guard="off")
+    page.view = ("all", "", 4, "same", *tab_parameters.control_values(plain))
+    run = page.start(folder=photos(service), output="out")
+    page.finish()
+    (record,) = service.runs.store.ledger.named(run, "two.png")
+    page.choose("choose_photo", record.id)
+    assert 'data-key="faces"' in page.shown[page.tab.photos.table]
+    opened = page.choose("choose_photo", "faces")
+    assert opened[page.tab.faces.area]["visible"] and opened[page.tab.faces.area]["open"]
+    assert opened[page.tab.faces.panel].count('class="face restored"') == 2
+
+    after = asked(page, act="on", place=0, on=False)
+    assert after[page.tab.faces.panel].count('class="face left"') == 1
+    assert "two_gpen.png" in after[page.tab.faces.busy]
+    after = asked(page, act="strength", place=1, strength=30)
+    assert 'value="30"' in after[page.tab.faces.panel] and results(service) == ["out/one_gpen.png", "out/two_gpen.png"]
+    with Image.open(service.settings.outputs_folder / "out" / "two_gpen.png") as picture, Image.open(photo) as before:
+        half = (0, 0, before.width // 2, before.height)
+        assert picture.crop(half).tobytes() == before.crop(half).tobytes() and picture.tobytes() != before.tobytes()
+    strip = asked(page, act="compare", place=1)[page.tab.faces.strip]
+    assert strip.count("<li>") == 6  # as it was, four strengths, and the network that comes with the program
+    page.press("tick")
+    assert "face 1: left as it was" in page.shown[page.tab.photos.table]
+
+    gone = page.choose("choose_photo", record.id)  # its card is closed, and the panel with it
+    assert not gone[page.tab.faces.area]["visible"] and gone[page.tab.faces.panel] == ""
+
+
+def test_faces_of_a_run_that_rests_are_kept_for_its_resume(service: Service, page: Page):
+    draw(photos(service) / "two.png", 2)
+    run = page.start(folder=photos(service), output="out")
+    page.finish()
+    (record,) = service.runs.store.ledger.photos(run)
+    service.runs.store.set_state(run, "paused")
+    page.choose("choose_photo", record.id)
+    page.choose("choose_photo", "faces")
+    after = asked(page, act="on", place=0, on=False)
+    assert "resumed" in after[page.tab.faces.busy]
+    (record,) = service.runs.store.ledger.photos(run)
+    assert record.state == "waiting" and len(record.choices) == 1
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{}, {"act": "on", "place": 7, "on": True}, {"act": "model", "place": 0, "model": "../x"}, {"act": "draw"}],
+)
+def test_made_up_wishes_for_faces_change_nothing(service: Service, page: Page, wish: dict[str, Any]):
+    with pytest.raises(UsageError):  # no photo is in view
+        asked(page, **wish)
+    draw(photos(service) / "one.png", 1)
+    run = page.start(folder=photos(service), output="out")
+    page.finish()
+    (record,) = service.runs.store.ledger.photos(run)
+    page.choose("choose_photo", record.id)
+    page.choose("choose_photo", "faces")
+    with pytest.raises((UsageError, OptionError)):
+        asked(page, **wish)
+    assert service.runs.store.ledger.photos(run) == (record,)
+
+
+def test_faces_of_a_photo_that_is_gone_are_refused_in_words(service: Service, page: Page):
+    photo = draw(photos(service) / "one.png", 1)
+    run = page.start(folder=photos(service), output="out")
+    page.finish()
+    (record,) = service.runs.store.ledger.photos(run)
+    page.choose("choose_photo", record.id)
+    page.choose("choose_photo", "faces")
+    photo.unlink()
+    with pytest.raises(UsageError, match="not where it was"):
+        asked(page, act="on", place=0, on=False)
+    (service.settings.outputs_folder / "out" / "one_gpen.png").unlink()
+    opened = page.choose("choose_photo", "faces")
+    assert opened[page.tab.faces.panel] == "" and "one.png" in opened[page.tab.faces.busy]
+    page.choose("choose_photo", 10**12)
+    assert not page.shown[page.tab.faces.area]["visible"]

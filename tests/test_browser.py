@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 pytestmark = NEEDS_CHROMIUM
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the page may read and write."""
     return tmp_path_factory.mktemp("page")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def url(place: Path) -> Iterator[str]:
     settings = {"outputs_folder": str(place / "outputs"), "allowed_folders": [str(place)], "device": "auto"}
     with running_page(place / "server.log", **settings) as address:
@@ -50,7 +50,7 @@ def visit(browser: Browser, url: str) -> Iterator[Page]:
     assert strangers == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def photos(place: Path) -> list[Path]:
     """Two portraits and a file that only pretends to be one."""
     head = Image.fromarray(skimage.data.astronaut()).crop((130, 0, 320, 190))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from gpen_ui.jobs import Runs, RunSettings, RunStore, plan_run
 from gpen_ui.texts import Language, say
@@ -183,6 +184,33 @@ def test_other_parameters_redo_only_what_they_touch(visit: Page, place: Path):
     visit.locator("#batch-table", has_text="a_gpen_2.png").wait_for(timeout=RUN_MS)
     visit.wait_for_selector("#batch-apply", state="hidden")
     assert results(place / "outputs" / "apply") == ["a_gpen.png", "a_gpen_2.png"]
+
+
+def test_faces_of_a_photo_are_chosen_one_by_one_and_its_file_follows(visit: Page, place: Path):
+    album, output = place / "faces", place / "outputs" / "faces"
+    photo = draw(album / "two.png", 2)
+    begin(visit, album, "faces")
+    ended(visit, "all-done")
+    visit.click("#batch-table tbody button")
+    visit.click("#batch-table [data-key='faces']")
+    visit.wait_for_selector("#batch-faces .face-panel:focus")  # it came into view
+    visit.locator("#batch-faces .face-photo .face").nth(1).click()
+    visit.wait_for_selector("#batch-faces .face-photo .face.left[data-place='1']", timeout=RUN_MS)
+    assert results(output) == ["two_gpen.png"]
+    with Image.open(photo) as before, Image.open(output / "two_gpen.png") as after:
+        halves = [(0, 0, before.width // 2, before.height), (before.width // 2, 0, before.width, before.height)]
+        changed = [before.crop(half).tobytes() != after.crop(half).tobytes() for half in halves]
+    assert changed == [True, False]
+    slider = visit.locator("#batch-faces [data-key='strength-1']")
+    slider.focus()
+    slider.press("ArrowLeft")
+    visit.wait_for_selector("#batch-faces [data-key='strength-1'][value='75']", timeout=RUN_MS)
+    assert visit.evaluate("document.activeElement.dataset.key") == "strength-1"
+    visit.locator("#batch-table .photo-card", has_text="face 2: left as it was").wait_for(timeout=RUN_MS)
+    assert "two_gpen.png" in visit.inner_text("#batch-faces-busy")
+    visit.screenshot(path=place / "faces.png", full_page=True)
+    visit.click("#batch-table tbody button")
+    visit.wait_for_selector("#batch-face-area", state="hidden")
 
 
 def test_stop_keeps_what_is_done_and_a_removed_run_its_results(visit: Page, place: Path):

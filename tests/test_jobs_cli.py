@@ -140,6 +140,42 @@ def test_runs_are_listed_shown_and_reported(here: Path):
     assert run("runs", "show", "nonsense").exit_code == 2
 
 
+def test_faces_of_one_photo_are_chosen_and_the_next_resume_does_that_photo(here: Path):
+    run("batch", here / "in", "-o", here / "out", "--quiet", "--likeness-guard", "off")
+    before = {path.name: path.read_bytes() for path in (here / "out").iterdir()}
+    chosen = run("runs", "choose", "last", "002.png", "--face", "1=off", "--face", "2=40")
+    assert chosen.exit_code == 0 and "face 1: left as it was, face 2: strength 40" in chosen.stdout
+    assert "gpen-ui batch --resume" in chosen.stderr
+    (shown,) = (each for each in lines(run("runs", "show", "--json")) if each.get("number") == 3)
+    assert (shown["outcome"], shown["choices"]) == ("waiting", "1=off,2=40")
+    resumed = run("batch", "--resume")
+    assert "002.png" in resumed.stdout and "001.png" not in resumed.stdout
+    after = {path.name: path.read_bytes() for path in (here / "out").iterdir()}
+    assert after.keys() == before.keys() and [name for name in after if after[name] != before[name]] == ["002_gpen.png"]
+    assert "保持原样" in run("runs", "show", language="zh").stdout
+    assert lines(run("runs", "choose", "last", "3", "--forget", "--json"))[0]["choices"] == ""
+    run("batch", "--resume", "--quiet")
+    assert {path.name: path.read_bytes() for path in (here / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["last", "1"], "--face 2=off"),
+        (["last", "9", "--face", "1=off"], "no photo '9'"),
+        (["last", "2", "--face", "1=maybe"], "1=maybe"),
+        (["last", "2", "--face", "7=off"], "no face 7"),
+        (["last", "2", "--face", "1=40@../x"], "1=40@../x"),
+        (["nonsense", "2", "--face", "1=off"], "no run 'nonsense'"),
+    ],
+)
+def test_choices_that_cannot_be_end_with_2_and_one_sentence(here: Path, arguments: list[str], reason: str):
+    run("batch", here / "in", "-o", here / "out", "--quiet")
+    result = run("runs", "choose", *arguments)
+    assert result.exit_code == 2 and reason in result.stderr and result.stderr.count("\n") == 1
+    assert {each["outcome"] for each in lines(run("runs", "show", "--json")) if "number" in each} == {"done"}
+
+
 def test_ctrl_c_pauses_and_the_next_resume_goes_on(here: Path):
     draw_many(here / "in", 40)
     command = [sys.executable, "-m", "gpen_ui", "batch", here / "in", "-o", here / "out"]

@@ -69,3 +69,22 @@ def test_where_there_are_no_hard_links_a_kill_leaves_no_empty_file_behind(tmp_pa
     results = sorted((tmp_path / "between").iterdir())
     assert [path.name for path in results] == [f"{number:03}_gpen.png" for number in range(6)]
     assert all(path.stat().st_size > 0 for path in results)
+
+
+def test_killed_while_results_follow_a_choice_each_photo_keeps_its_one_file(tmp_path: Path):
+    photos = tmp_path / "photos"
+    draw_many(photos, 6)
+    save_tiny_network(tmp_path / "tiny.pth")
+    assert crash(tmp_path, photos, "choosing", seed=3) >= 2
+    results = sorted((tmp_path / "choosing").iterdir())
+    assert [path.name for path in results] == [f"{number:03}_gpen.png" for number in range(6)]
+    one_face = [number for number in range(6) if number % 3 == 1]
+    for number in one_face:  # whose only face is off
+        result, photo = (Image.open(path) for path in (results[number], photos / f"{number:03}.png"))
+        assert result.tobytes() == photo.tobytes()
+    store = RunStore(Location(tmp_path / "choosing-store"))
+    (run,) = store.runs()
+    done = store.ledger.photos(run.id)
+    assert {photo.state for photo in done} == {"done"} and all(photo.choices for photo in done)
+    assert all(photo.old_result is None for photo in done)
+    store.close()

@@ -21,8 +21,8 @@ from gpen_ui.engine import Restorer
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.jobs import PlannedPhoto, Runs, RunSettings, RunStore
-from gpen_ui.jobs.ledger import Facts
 from gpen_ui.jobs.location import Location
+from gpen_ui.jobs.rows import Facts
 from gpen_ui.jobs.types import Plan, Told
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import read_photo

@@ -338,8 +338,10 @@ def test_a_mark_says_number_and_words_besides_its_colour():
 def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path):
     store = RunStore.open(tmp_path)
     connection = store.database._connection
-    for column in ("strength", "likeness"):
+    for column in ("strength", "likeness", "model"):
         connection.execute(f"ALTER TABLE faces DROP COLUMN {column}")
+    for column in ("choices", "old_result", "old_hash"):
+        connection.execute(f"ALTER TABLE photos DROP COLUMN {column}")
     connection.execute("INSERT INTO faces VALUES (7, 1, '[1, 2, 3, 4]', 0.9, 'restored', NULL)")
     connection.execute("PRAGMA user_version = 1")
     store.close()

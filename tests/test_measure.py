@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,15 +48,26 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.fixture
-def restorer(checkpoint: Path, cache: Path):
-    with Restorer.load(checkpoint, device="cpu") as loaded:
-        yield loaded
+@pytest.fixture(scope="module")
+def loaded(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restorer]:
+    own = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning, "cache_folder", lambda: own)
+        with Restorer.load(checkpoint, device="cpu") as restorer:
+            yield restorer
 
 
 @pytest.fixture
-def price_list(restorer: Restorer) -> PriceList:
-    return measure_prices(restorer, rounds=1)
+def restorer(loaded: Restorer, cache: Path) -> Iterator[Restorer]:
+    before = loaded.batch_size
+    yield loaded
+    loaded.batch_size = before
+
+
+@pytest.fixture(scope="module")
+def price_list(loaded: Restorer) -> PriceList:
+    """Measured once; the tests look at it and keep it in folders of their own."""
+    return measure_prices(loaded, rounds=1)
 
 
 def test_the_samples_are_what_the_tables_say():

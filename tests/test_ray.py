@@ -16,15 +16,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from gpen_ui.engine import Restorer
-from gpen_ui.jobs import RunSettings, report_json
+from gpen_ui.choices import read_choices
+from gpen_ui.engine import Chosen, Restorer
+from gpen_ui.jobs import RunSettings, report_json, with_asked
 from gpen_ui.jobs.cluster.bench import Bench, BenchOrder, Greeting
 from gpen_ui.jobs.cluster.parcel import pack
 from gpen_ui.jobs.outcome import Outcome
+from gpen_ui.network import Gpen, GpenConfig
+from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import load_file
 from tests import pictures, ray_faults
 from tests.commands import json_lines, start
@@ -201,13 +205,39 @@ def test_faces_are_kept_on_the_drivers_own_node_and_the_bytes_are_the_same_elsew
         bench = Bench()
         order = BenchOrder(1, parcel, run.options, run.settings, 150, node_id, lab.store.folder)
         assert isinstance(bench.load(order), Greeting)
-        outcomes.append(bench.restore(photo, load_file(path, most_bytes=1 << 20), "recipe"))
+        outcomes.append(bench.restore(photo, load_file(path, most_bytes=1 << 20), "recipe", {}))
         bench.close()
         file = lab.store.folder / "crops.sqlite"
         assert file.exists() == bool(kept)
     assert sqlite3.connect(file).execute("SELECT COUNT(*) FROM crops").fetchone()[0] == 1
     assert all(isinstance(outcome, Outcome) and outcome.why is None for outcome in outcomes)
     assert outcomes[0].data == outcomes[1].data != b""
+
+
+def test_what_is_asked_of_single_faces_is_done_on_the_cluster_also_through_another_network(
+    connected: Orders, lab: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    torch.manual_seed(128)
+    torch.save(Gpen(GpenConfig(128, 1, 1 / 16)).state_dict(), lab.folder / "tiny-128.pth")
+    monkeypatch.setenv("GPEN_UI_MODELS_FOLDER", str(lab.folder))
+    monkeypatch.setattr("gpen_ui.engine.restorer.choose_dtype", lambda device: torch.float32)
+    draw(lab.photos / "a.png", 3)
+    options = RestoreOptions(likeness_guard="off")
+    run = lab.plan(options, on_ray(lab))
+    do(lab, run)
+    (photo,) = lab.store.ledger.photos(run)
+    new = read_choices("1=off,2=70@tiny-128.pth")
+    choices = with_asked(lab.store, lab.runs.run(run), photo, new, lab.folder)
+    lab.runs.choose(run, photo.id, choices)
+    assert lab.runs.wait(run, WAIT_S) and lab.files() == ["a_gpen.png"]
+    faces = lab.store.ledger.faces(photo.id)
+    assert [(face.state, face.strength, face.model) for face in faces] == [
+        ("left", None, None), ("restored", 70, "tiny-128.pth"), ("restored", 80, None),
+    ]  # fmt: skip
+    here = Restorer.load(lab.restorer.model_path, device="cpu", models_folder=lab.folder)
+    alone = here.restore(Chosen(photo.path, choices), options)
+    with Image.open(lab.results / "a_gpen.png") as picture:
+        assert alone.photo is not None and np.abs(np.asarray(picture).astype(int) - alone.photo.pixels).max() <= 1
 
 
 # ---- what is lost is done again ----

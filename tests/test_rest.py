@@ -35,6 +35,14 @@ def client(server: RestServer) -> Iterator[httpx.Client]:
         yield given
 
 
+@pytest.fixture(scope="module")
+def faced(server: RestServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run that is done: one photo with two faces."""
+    with server.client() as given:
+        run = submitted(given, draw(tmp_path_factory.mktemp("faced") / "two.png", 2))
+        return str(ended(given, run["id"])["id"])
+
+
 def files_of(*paths: Path) -> list[tuple[str, tuple[str, bytes]]]:
     return [("files", (path.name, path.read_bytes())) for path in paths]
 
@@ -192,6 +200,52 @@ class TestRuns:
         assert ended(client, run["id"])["done"] == 1
         (photo,) = client.get(f"/runs/{run['id']}/photos", params={"state": "done"}).json()["photos"]
         assert photo["result"].endswith("a_gpen_2.png")  # nothing is overwritten
+
+    def test_faces_of_one_photo_are_chosen_and_only_it_is_done_again(self, client: httpx.Client, tmp_path: Path):
+        two, one = draw(tmp_path / "two.png", 2), draw(tmp_path / "one.png", 1)
+        run = submitted(client, two, one, likeness_guard="off", strength="100")
+        ended(client, run["id"])
+        route = f"/runs/{run['id']}/photos/1"
+        before = [client.get(f"/runs/{run['id']}/photos/{number}/result").content for number in (1, 2)]
+        answer = client.post(f"{route}/faces", json={"faces": "1=off,2=30"})
+        assert answer.status_code == 200 and answer.json()["choices"] == "1=off,2=30"
+        until(lambda: client.get(route).json()["outcome"] == "done")
+        photo = client.get(route).json()
+        assert [(face["state"], face["strength"]) for face in photo["faces"]] == [("left", None), ("restored", 30)]
+        assert photo["result"].endswith("two_gpen.png")  # in the place of the one before, which nobody had touched
+        after = np.asarray(Image.open(io.BytesIO(client.get(f"{route}/result").content)))
+        source = np.asarray(Image.open(two))
+        half = source.shape[1] // 2
+        assert np.array_equal(after[:, :half], source[:, :half]) and not np.array_equal(after, source)
+        assert client.get(f"/runs/{run['id']}/photos/2/result").content == before[1]
+        assert client.post(f"{route}/faces", json={"faces": ""}).json()["choices"] == ""
+        until(lambda: client.get(route).json()["outcome"] == "done")
+        assert client.get(f"{route}/result").content == before[0]
+        assert ended(client, run["id"])["state"] == "done"
+
+    @pytest.mark.parametrize(
+        ("number", "body", "status", "key"),
+        [
+            (1, {"faces": "3=off"}, 404, "run_face_unknown"),
+            (9, {"faces": "1=off"}, 404, "api_photo_unknown"),
+            (1, {"faces": "1=maybe"}, 422, "faces_typed"),
+            (1, {"faces": "1=50@gpen-bfr-512"}, 422, "faces_model"),
+            (1, {"faces": [1]}, 422, "api_field_text"),
+            (1, {}, 422, "api_field_missing"),
+            (1, {"faces": "1=off", "strength": 20}, 422, "api_field_unknown_here"),
+        ],
+    )
+    def test_faces_that_cannot_be_chosen_are_one_sentence_in_both_languages(
+        self, client: httpx.Client, faced: str, number: int, body: dict[str, Any], status: int, key: str
+    ):
+        said = set()
+        for language in ("en", "zh"):
+            headers = {"accept-language": language}
+            answer = client.post(f"/runs/{faced}/photos/{number}/faces", json=body, headers=headers)
+            assert (answer.status_code, answer.json()["error"]["key"]) == (status, key)
+            said.add(answer.json()["error"]["message"])
+        assert len(said) == 2 and not any("\n" in sentence for sentence in said)
+        assert client.get(f"/runs/{faced}/photos/1").json()["outcome"] == "done"
 
     def test_pause_resume_cancel_and_remove(self, client: httpx.Client, server: RestServer, tmp_path: Path):
         photos = [draw(tmp_path / f"{number}.png", 1, shade=number) for number in range(30)]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -23,6 +27,7 @@ from training.jpeg import jpeg
 from training.recognizer import CHIP_PX, Recognizer, chips_of
 from training.start import start_from_identity, start_from_model
 from training.train import train
+from training.windows import draw_windows
 
 TINY = GpenConfig(64, 1, 1 / 16)
 PERSONS = 12
@@ -252,3 +257,74 @@ def test_an_unknown_setting_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"\[run\] has no setting ratee; it knows batch"):
         build_config({"run": {"ratee": 1.0}})
     assert dataclasses.asdict(build_config({}))["run"]["device"] == "cpu"
+
+
+def test_windows_show_the_same_part_of_every_picture_and_where_it_lies():
+    face = torch.arange(64 * 64, dtype=torch.float32).reshape(1, 1, 64, 64).expand(5, -1, -1, -1)
+    windows = draw_windows(5, 64, 16, torch.device("cpu"))
+    for part, place in zip(windows.cut(face), windows.place(torch.float32), strict=True):
+        top, left = divmod(int(part[0, 0, 0]), 64)
+        assert torch.equal(part[0], face[0, 0, top : top + 16, left : left + 16])
+        assert place[:, 0, 0].tolist() == pytest.approx([top / 31.5 - 1, left / 31.5 - 1], abs=1e-6)
+    whole = draw_windows(2, 64, 0, torch.device("cpu"))
+    assert torch.equal(whole.cut(face[:2]), face[:2])
+    assert whole.place(torch.float32)[0, :, -1, -1].tolist() == [1, 1]
+
+
+def test_two_processes_train_one_network(faces_folder: Path, tmp_path: Path):
+    """Each draws its own faces, so without the averaging their networks would part at the first step."""
+    config = tmp_path / "run.toml"
+    config.write_text(
+        f"""
+        [network]
+        size = 64
+        channel_multiplier = 1
+        narrow = 0.0625
+        [data]
+        faces = "{faces_folder}"
+        held_out = 0.3
+        [degradation]
+        groups = 2
+        reduction = 2.0
+        [loss]
+        perceptual = 0.0
+        identity = 0.0
+        adversarial = 0.1
+        judge_width = 0.125
+        judge_px = 32
+        r1_every = 2
+        [run]
+        out = "{tmp_path / "run"}"
+        batch = 4
+        steps = 3
+        """
+    )
+    program = tmp_path / "both.py"
+    program.write_text(
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from training import together, train\n"
+        "from training.config import load_config\n"
+        "torch.set_num_threads(1)\n"
+        "def keep(network, path=Path(sys.argv[2])):\n"
+        "    torch.save(network.state_dict(), path / f'{together.rank()}.pth')\n"
+        "leave, trainers = together.leave, []\n"
+        "class Watched(train.Trainer):\n"
+        "    def __init__(self, *given): super().__init__(*given); trainers.append(self)\n"
+        "train.Trainer = Watched\n"
+        "together.leave = lambda: (keep(trainers[0].generator), leave())\n"
+        "train.train(load_config(Path(sys.argv[1])))\n"
+    )
+    launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launched, program, config, tmp_path],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    one, other = (torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert done.stdout.count("training faces") == 1
+    assert json.loads((tmp_path / "run" / "progress.json").read_text())["faces"] == 3 * 4 * 2

@@ -82,6 +82,7 @@ class LossConfig:
         energy: difference of the local amount of fine detail (see losses.texture_energy).
         adversarial, matching: the discriminator's verdict and its features.
         judge_width: widths of the discriminator, as a share of those in discriminator.py.
+        judge_px: side of the window of each face that the discriminator sees in a step; 0 shows it whole faces.
         r1: gradient penalty of the discriminator, taken every `r1_every` steps.
     """
 
@@ -94,6 +95,7 @@ class LossConfig:
     adversarial: float = 0.0
     matching: float = 0.0
     judge_width: float = 1.0
+    judge_px: int = 0
     r1: float = 2.0
     r1_every: int = 16
 
@@ -107,6 +109,7 @@ class RunConfig:
         resume: checkpoint folder of an earlier run to go on from, or empty.
         start: with no checkpoint, 'identity' (the untrained network returns its input) or a model file; ...
         start_share: ... the input then makes up this share of the output and the old model the rest.
+        batch: faces a step; on several cards, of each card.
         seconds: length of the run, not counting the first `warmup_steps`; 0 = count steps instead.
         steps: length of the run when `seconds` is 0.
         rate, discriminator_rate: learning rates, ...

@@ -52,7 +52,8 @@ class _Halve(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Faces (N, 3, S, S) in [-1, 1] -> verdicts (N, 1, S/16, S/16), higher is more real, and features of each level."""
+    """Pictures (N, 3, S, S) in [-1, 1] and the place of each pixel in its face (N, 2, S, S), -1 to 1 (`Windows.place`)
+    -> verdicts (N, 1, S/16, S/16), higher is more real, and features of each level."""
 
     def __init__(self, width_share: float = 1.0) -> None:
         super().__init__()
@@ -61,12 +62,8 @@ class Discriminator(nn.Module):
         self.levels = nn.ModuleList(_Halve(a, b) for a, b in itertools.pairwise(widths))
         self.judge = nn.Sequential(_Conv(widths[-1], widths[-1], 3), nn.LeakyReLU(LEAK), _Conv(widths[-1], 1, 1))
 
-    def forward(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-        count, _, height, width = faces.shape
-        rows = torch.linspace(-1, 1, height, device=faces.device, dtype=faces.dtype)
-        columns = torch.linspace(-1, 1, width, device=faces.device, dtype=faces.dtype)
-        place = torch.stack((rows[:, None].expand(height, width), columns[None].expand(height, width)))
-        x = _activate(self.stem(torch.cat((faces, place.expand(count, -1, -1, -1)), dim=1)))
+    def forward(self, pictures: Tensor, place: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x = _activate(self.stem(torch.cat((pictures, place), dim=1)))
         features = []
         for level in self.levels:
             x = level(x)

@@ -68,9 +68,9 @@ def feature_matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:
     return torch.stack(parts).mean()
 
 
-def gradient_penalty(discriminator: nn.Module, faces: Tensor) -> Tensor:
-    """R1 (Mescheder et al., ICML 2018): the squared slope of the verdicts on real faces, for each patch judged."""
-    faces = faces.detach().requires_grad_(True)
-    verdict, _ = discriminator(faces)
-    (slope,) = torch.autograd.grad(verdict.float().sum(), faces, create_graph=True)
+def gradient_penalty(discriminator: nn.Module, pictures: Tensor, place: Tensor) -> Tensor:
+    """R1 (Mescheder et al., ICML 2018): the squared slope of the verdicts on real pictures, for each patch judged."""
+    pictures = pictures.detach().requires_grad_(True)
+    verdict, _ = discriminator(pictures, place)
+    (slope,) = torch.autograd.grad(verdict.float().sum(), pictures, create_graph=True)
     return slope.float().square().sum() / verdict.numel()

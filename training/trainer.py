@@ -19,6 +19,8 @@ from training.fir import use_shifted_filters
 from training.perceptual import load_perceptual
 from training.recognizer import load_recognizer
 from training.start import load_state, start_from_identity, start_from_model
+from training.together import average_gradients, processes, share_state
+from training.windows import Windows, draw_windows
 
 ADVERSARIAL_RAMP = 0.05  # share of a run over which a discriminator that starts afresh gains its full say
 
@@ -72,6 +74,7 @@ class Trainer:
         for network in (self.generator, self.ema, self.discriminator, self.recognizer):
             if network is not None:
                 network.to(self.device)
+                share_state(network)
         if self.perceptual is not None:
             self.perceptual.to(self.device, self.dtype)
         use_shifted_filters(self.generator)
@@ -100,19 +103,21 @@ class Trainer:
             given = degrade(clean, self.config.degradation).to(self.dtype)
         clean_low = clean.to(self.dtype)
         restored = self.restore(given)
-        parts = self._generator_losses(restored, clean, clean_low, share_done)
+        windows = draw_windows(len(clean), clean.shape[-1], self.config.loss.judge_px, self.device)
+        parts = self._generator_losses(restored, clean, clean_low, windows, share_done)
         self.adam.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
+        average_gradients(self.generator)
         self.adam.step()
         self._average()
         if self.discriminator is not None:
-            parts |= self._judge_step(restored.detach(), clean_low)
+            parts |= self._judge_step(windows.cut(restored.detach()), windows.cut(clean_low), windows)
         self.progress.steps += 1
-        self.progress.faces += len(clean)
+        self.progress.faces += len(clean) * processes()
         return {name: value.detach() for name, value in parts.items()}
 
     def _generator_losses(
-        self, restored: Tensor, clean: Tensor, clean_low: Tensor, share_done: float
+        self, restored: Tensor, clean: Tensor, clean_low: Tensor, windows: Windows, share_done: float
     ) -> dict[str, Tensor]:
         """The weighted losses of the generator."""
         weight = self.config.loss
@@ -125,29 +130,33 @@ class Trainer:
             parts["energy"] = weight.energy * losses.texture_energy(restored, clean)
         if self.judge is not None and self.discriminator is not None:
             self.discriminator.requires_grad_(False)
-            verdict, have = self.judge(restored)
+            place = windows.place(self.dtype)
+            verdict, have = self.judge(windows.cut(restored), place)
             with torch.no_grad():
-                _, want = self.judge(clean_low)
+                _, want = self.judge(windows.cut(clean_low), place)
             self.discriminator.requires_grad_(True)
             say = min(1.0, share_done / ADVERSARIAL_RAMP)
             parts["adversarial"] = say * weight.adversarial * losses.generator_verdict(verdict)
             parts["matching"] = say * weight.matching * losses.feature_matching(have, want)
         return parts
 
-    def _judge_step(self, restored: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        """One step of the discriminator, with the gradient penalty now and then."""
+    def _judge_step(self, restored: Tensor, clean: Tensor, windows: Windows) -> dict[str, Tensor]:
+        """One step of the discriminator on what the windows show, with the gradient penalty now and then."""
         assert self.judge is not None and self.discriminator is not None and self.judge_adam is not None
         loss = self.config.loss
-        real, _ = self.judge(clean)
-        fake, _ = self.judge(restored)
+        place = windows.place(self.dtype)
+        real, _ = self.judge(clean, place)
+        fake, _ = self.judge(restored, place)
         parts = {"judge": losses.discriminator_loss(real, fake)}
         total = parts["judge"]
         if loss.r1 and self.progress.steps % loss.r1_every == 0:
-            penalty = losses.gradient_penalty(self.discriminator, clean[: max(1, len(clean) // 2)].float())
+            half = max(1, len(clean) // 2)
+            penalty = losses.gradient_penalty(self.discriminator, clean[:half].float(), place[:half].float())
             parts["r1"] = penalty
             total = total + penalty * (loss.r1 / 2 * loss.r1_every)
         self.judge_adam.zero_grad(set_to_none=True)
         total.backward()
+        average_gradients(self.discriminator)
         self.judge_adam.step()
         parts["real"], parts["fake"] = real.float().mean(), fake.float().mean()
         return parts

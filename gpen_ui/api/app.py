@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from gpen_ui import __version__
 from gpen_ui.api import about, events, now, results, runs
 from gpen_ui.api.asked import (
+    FACES_FIELDS,
     FOLDER_FIELDS,
     NOW_FIELDS,
     RESUME_FIELDS,
@@ -70,6 +71,7 @@ def openapi_document(api: FastAPI, language: Language) -> dict[str, Any]:
         "upload_run": form_body(UPLOAD_FIELDS, "files", many=True, language=language),
         "folder_run": json_body(FOLDER_FIELDS, ["folder"], language),
         "resume_run": json_body(RESUME_FIELDS, [], language),
+        "choose_faces": json_body(FACES_FIELDS, ["faces"], language),
     }
     scheme = {"type": "http", "scheme": "bearer"}
     document.setdefault("components", {})["securitySchemes"] = {"token": scheme}

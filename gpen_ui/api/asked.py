@@ -44,6 +44,7 @@ PHOTO_FIELDS = ("preset", *OF_SETTINGS)
 NOW_FIELDS = (*PHOTO_FIELDS, "faces")
 UPLOAD_FIELDS = (*PHOTO_FIELDS, "batch_size", "template", "output")
 FOLDER_FIELDS = ("folder", *UPLOAD_FIELDS, "recursive", "watch", "again")
+FACES_FIELDS = ("faces",)  # alone, without options
 RESUME_FIELDS = (*PHOTO_FIELDS, "batch_size", "template")
 _WORDS = {"true": True, "false": False}
 _UNTYPED = re.compile(r"[\x00-\x1f\ud800-\udfff]")  # nobody types them: control characters, halves of letters
@@ -161,7 +162,7 @@ async def read_json(request: Request, known: Iterable[str], *, may_be_empty: boo
 
 
 def field_schemas(known: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """JSON schemas of the options and of these other fields."""
+    """JSON schemas of the options, except beside `FACES_FIELDS`, and of these other fields."""
     options = RestoreOptions.model_json_schema()["properties"]
     settings = Settings.model_json_schema()["properties"]
     others = {
@@ -172,7 +173,7 @@ def field_schemas(known: Iterable[str]) -> dict[str, dict[str, Any]]:
         "output": _TEXT,
         "faces": {"type": "string", "maxLength": FACES_LONGEST, "pattern": TYPED_PATTERN},
     }
-    found = {**options, **{name: others[name] for name in known}}
+    found = {**({} if known == FACES_FIELDS else options), **{name: others[name] for name in known}}
     return {name: _bare(schema) for name, schema in found.items()}
 
 

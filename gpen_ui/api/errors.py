@@ -33,6 +33,8 @@ _OF_KEYS = {
     "api_not_found": 404,
     "api_photo_unknown": 404,
     "api_result_none": 404,
+    "run_face_unknown": 404,
+    "run_photo_gone": 409,
     "page_folder_missing": 404,
     "run_unknown": 404,
     "run_ambiguous": 404,

@@ -57,7 +57,8 @@ class RunList(BaseModel):
 
 
 class PhotoAnswer(Answer):
-    """A photo of a run; `result` is the path on the server, `result_url` leads to its bytes."""
+    """A photo of a run; `result` is the path on the server, `result_url` leads to its bytes, `choices` say what was
+    asked of single faces, as the field `faces` takes it."""
 
     number: int
     source: str
@@ -70,6 +71,7 @@ class PhotoAnswer(Answer):
     faces_found: int
     faces_restored: int
     faces_failed: int
+    choices: str
     notes: list[str]
 
 

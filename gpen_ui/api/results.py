@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
+from gpen_ui.api.asked import FACES_FIELDS, read_json
+from gpen_ui.api.files import send_run_file
 from gpen_ui.api.models import PhotoAnswer, PhotoList
 from gpen_ui.api.names import attachment
 from gpen_ui.api.now import ANY_PICTURE, picture_type
 from gpen_ui.api.parts import NUMBER_MOST, GivenLanguage, GivenParts, GivenPhoto, GivenPlace, GivenRun, Parts
 from gpen_ui.errors import UsageError
-from gpen_ui.jobs import REPORT_TYPES, PhotoRecord, RunRecord, photo_facts, report_file, stream_zip
+from gpen_ui.jobs import REPORT_TYPES, PhotoRecord, RunRecord, photo_facts, with_asked
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language
 
@@ -21,7 +24,6 @@ ONE_FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {kind.partition(";")[0]: {} for kind in REPORT_TYPES.values()}}
 }
 ONE_ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
-SHEET_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the sheet needs nothing from anywhere
 
 router = APIRouter()
 
@@ -54,6 +56,25 @@ def show_photo(
     return _photo_answer(parts, run, photo, language, place)
 
 
+@router.post("/runs/{run_id}/photos/{number}/faces", response_model=PhotoAnswer)
+async def choose_faces(
+    request: Request, run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage
+) -> dict[str, Any]:
+    """Takes a JSON object with `faces`; the photo is done again with what it says, at once when the run is done."""
+    asked = await read_json(request, FACES_FIELDS)
+    if "faces" not in asked.texts:
+        raise UsageError("api_field_missing", name="faces")
+
+    def choose() -> dict[str, Any]:
+        store = parts.runs.store
+        choices = with_asked(store, run, photo, asked.face_choices(), parts.settings.models_folder)
+        with parts.places.place():
+            parts.runs.choose(run.id, photo.id, choices)
+        return _photo_answer(parts, run, store.ledger.photo(photo.id) or photo, language)
+
+    return await run_in_threadpool(choose)
+
+
 @router.get("/runs/{run_id}/photos/{number}/result", response_class=Response, responses=ANY_PICTURE)
 def send_result(photo: GivenPhoto) -> FileResponse:
     """The file of a restored photo. Only what the store knows as a result is sent, never a path of the request."""
@@ -69,19 +90,13 @@ def send_report(
     run: GivenRun, form: Literal["json", "csv", "html"], parts: GivenParts, language: GivenLanguage
 ) -> StreamingResponse:
     """The report of a run in one of three forms."""
-    pieces = report_file(parts.runs.store, run, form, language)
-    headers = {"Content-Disposition": attachment(f"gpen-ui-{run.id}.{form}")}
-    if form == "html":
-        headers = {"Content-Security-Policy": SHEET_POLICY}
-    return StreamingResponse(pieces, media_type=REPORT_TYPES[form], headers=headers)
+    return send_run_file(parts.runs.store, run, form, language)
 
 
 @router.get("/runs/{run_id}/results.zip", response_class=Response, responses=ONE_ZIP)
 def send_zip(run: GivenRun, parts: GivenParts, language: GivenLanguage) -> StreamingResponse:
     """Every result that is there, and the report. Made while it is sent, also of a run at work."""
-    headers = {"Content-Disposition": attachment(f"gpen-ui-{run.id}.zip")}
-    pieces = stream_zip(parts.runs.store, run, language)
-    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+    return send_run_file(parts.runs.store, run, "zip", language)
 
 
 def _photo_answer(parts: Parts, run: RunRecord, photo: PhotoRecord, language: Language, place: str) -> dict[str, Any]:

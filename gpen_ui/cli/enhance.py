@@ -15,7 +15,7 @@ import typer
 
 from gpen_ui.choices import FaceChoice, read_choices
 from gpen_ui.cli.background import BackgroundLines
-from gpen_ui.cli.flags import FORMATS, options_from_flags, with_option_flags, with_output_flags
+from gpen_ui.cli.flags import FACE, FORMATS, options_from_flags, with_option_flags, with_output_flags
 from gpen_ui.cli.inputs import Source, gather_sources
 from gpen_ui.cli.progress import shown_progress
 from gpen_ui.cli.report import Report, Written
@@ -29,7 +29,6 @@ from gpen_ui.texts import Language, say
 if TYPE_CHECKING:
     from gpen_ui.engine import Made, Restorer
 
-FACE = "FACE=off|on|STRENGTH[@MODEL]"  # of `--face`
 WAITING_WRITES = 4  # finished pictures in memory that wait for the disk
 
 

@@ -16,6 +16,7 @@ from gpen_ui.texts import Language, has, say
 
 SHORT_NAMES = {"detail_enhancement": "detail", "output_scale": "scale", "smallest_face_px": "smallest-face"}
 OFF = "off"  # how a choice of 0 is typed
+FACE = "FACE=off|on|STRENGTH[@MODEL]"  # of `--face`
 FORMATS = "|".join(get_args(OutputFormat))  # of `--format`
 
 

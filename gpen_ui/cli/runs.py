@@ -1,4 +1,5 @@
-"""`gpen-ui runs`: the runs that are kept on disk, whoever works on them: list, show, report, pause, cancel."""
+"""`gpen-ui runs`: the runs that are kept on disk, whoever works on them: list, show, report, choose faces, pause,
+cancel."""
 
 # no `from __future__ import annotations` here: typer reads the flags from the annotations as they stand
 
@@ -6,14 +7,17 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from gpen_ui.choices import FaceChoice, read_choices
+from gpen_ui.cli.flags import FACE
 from gpen_ui.cli.speech import answer, answer_json, spoken_errors, tell
 from gpen_ui.errors import UsageError, reason_of
 from gpen_ui.paths import shown
@@ -22,7 +26,7 @@ from gpen_ui.texts import Language, say
 
 if TYPE_CHECKING:
     from gpen_ui.engine import Restorer
-    from gpen_ui.jobs import RunRecord, Runs, RunStore
+    from gpen_ui.jobs import PhotoRecord, RunRecord, Runs, RunStore
 
 FORMS = ("html", "json", "csv", "zip")
 
@@ -34,6 +38,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
     _add_list(group, language)
     _add_show(group, language)
     _add_report(group, language)
+    _add_choose(group, language)
     _add_wishes(group, language)
 
 
@@ -71,19 +76,55 @@ def _add_report(group: typer.Typer, language: Language) -> None:
         output: Annotated[str | None, typer.Option("--output", "-o", help=text("cli.runs.output"))] = None,
         form: Annotated[str, typer.Option("--format", metavar="|".join(FORMS), help=text("cli.runs.format"))] = "html",
     ) -> None:
+        from gpen_ui.jobs import run_file, run_file_name
+
         with spoken_errors(language), _opened() as runs:
             if form not in FORMS:
                 raise UsageError("option_choice", name="--format", value=form, choices=", ".join(FORMS))
             found = runs.run(run)
-            pieces = _report(runs.store, found, form, language)
+            pieces = run_file(runs.store, found, form, language)
             if output == "-":
                 for piece in pieces:
                     sys.stdout.buffer.write(piece)
                 sys.stdout.buffer.flush()
             else:
-                path = Path(output or f"gpen-ui-{found.id}.{form}")
+                path = Path(output or run_file_name(found, form))
                 _write(path, pieces)
                 answer(shown(path))
+
+
+def _add_choose(group: typer.Typer, language: Language) -> None:
+    text = partial(say, language=language)
+
+    @group.command(help=text("cli.runs.choose.help"))
+    def choose(
+        run: Annotated[str, typer.Argument(metavar="RUN", help=text("cli.runs.run"))],
+        photo: Annotated[str, typer.Argument(metavar="PHOTO", help=text("cli.runs.photo"))],
+        face: Annotated[list[str] | None, typer.Option(metavar=FACE, help=text("cli.flag.face"))] = None,
+        forget: Annotated[bool, typer.Option("--forget", help=text("cli.runs.forget"))] = False,
+        as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False,
+    ) -> None:
+        with spoken_errors(language), _opened() as runs:
+            new = read_choices(",".join(face or ()))
+            if not new and not forget:
+                raise UsageError("runs_choose_nothing")
+            found, comes = _choose(runs, run, photo, new, forget=forget)
+            _show_photos(runs.store, runs.run(run), language, as_json, only=found)
+            tell(text("cli.runs.chosen_waits" if comes else "cli.runs.chosen", run=runs.run(run).id))
+
+
+def _choose(
+    runs: "Runs", run_id: str, photo_name: str, new: Sequence[FaceChoice], *, forget: bool
+) -> tuple["PhotoRecord", bool]:
+    """Notes what is asked of the faces of a photo; the photo, and whether somebody works on its run just now."""
+    from gpen_ui.jobs import photo_named, with_asked
+
+    run = runs.run(run_id)
+    photo = photo_named(runs.store, run, photo_name)
+    if forget:
+        photo = replace(photo, choices=())
+    choices = with_asked(runs.store, run, photo, new, load_settings().models_folder)
+    return photo, runs.choose(run.id, photo.id, choices, at_once=False)
 
 
 def _add_wishes(group: typer.Typer, language: Language) -> None:
@@ -137,29 +178,32 @@ def _show_run(runs: "Runs", run: "RunRecord", language: Language, as_json: bool)
         answer(f"  {run.why.sentence(language)}")
 
 
-def _show_photos(store: "RunStore", run: "RunRecord", language: Language, as_json: bool, *, only_failed: bool) -> None:
-    from gpen_ui.jobs import photo_facts
+def _show_photos(
+    store: "RunStore",
+    run: "RunRecord",
+    language: Language,
+    as_json: bool,
+    *,
+    only_failed: bool = False,
+    only: "PhotoRecord | None" = None,
+) -> None:
+    from gpen_ui.jobs import choices_told, photo_facts
     from gpen_ui.jobs.report import photos_of
 
-    for photo in photos_of(store, run):
+    shown_photos = photos_of(store, run) if only is None else [store.ledger.photo(only.id) or only]
+    for photo in shown_photos:
         if only_failed and photo.state != "failed":
             continue
+        faces = store.ledger.faces(photo.id)
         if as_json:
-            answer_json(photo_facts(photo, store.ledger.faces(photo.id), language))
+            answer_json(photo_facts(photo, faces, language))
             continue
         state = say(f"runs.photo.{photo.state}", language)
         result = f" -> {shown(photo.result)}" if photo.result and photo.state == "done" else ""
         why = f": {photo.why.sentence(language)}" if photo.why else ""
         answer(f"  {photo.number}  {state}  {shown(photo.path)}{result}{why}")
-
-
-def _report(store: "RunStore", run: "RunRecord", form: str, language: Language) -> Iterable[bytes]:
-    from gpen_ui.jobs import contact_sheet, report_csv, report_json, stream_zip
-
-    if form == "zip":
-        return stream_zip(store, run, language)
-    writers = {"html": contact_sheet, "json": report_json, "csv": report_csv}
-    return (piece.encode("utf-8", "replace") for piece in writers[form](store, run, language))
+        if chosen := choices_told(photo, faces, language):
+            answer(f"     {say('runs.chosen', language)}: {chosen}")
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:

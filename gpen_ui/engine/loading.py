@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 from gpen_ui.engine.memory import is_out_of_memory
 from gpen_ui.engine.placement import place, place_lower
@@ -11,6 +13,17 @@ from gpen_ui.engine.results import Note
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import OutOfMemoryError
 from gpen_ui.network import Gpen
+from gpen_ui.weights import load_network
+
+AtHand = Callable[[], AbstractContextManager[Path]]  # the models folder, for a while
+
+
+def read_network(path: Path, sha256: str | None, at_hand: AtHand) -> Gpen:
+    """The network of a checkpoint, also when its folder is not always there; see `load_network`."""
+    if path.is_file():
+        return load_network(path, sha256=sha256)
+    with at_hand() as folder:
+        return load_network(folder / path.name, sha256=sha256)
 
 
 def load_runner(reload: Callable[[], Gpen], device: str) -> FaceRunner:

@@ -6,22 +6,22 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from gpen_ui.engine.loading import load_runner
+from gpen_ui.engine.loading import AtHand, load_runner, read_network
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import UnknownModelError
-from gpen_ui.weights import find_checkpoint, load_network
+from gpen_ui.weights import find_checkpoint
 
 
 class OtherNetworks:
     """Loads a model when a face asks for it. Only the last one stays loaded: two networks are enough for a card.
 
     Args:
-        models_folder: where the checkpoints lie.
+        at_hand: gives the folder where the checkpoints lie, for a while.
         device: gives torch's name of the device that the network of all faces is on now.
     """
 
-    def __init__(self, models_folder: Path, device: Callable[[], str]) -> None:
-        self._models_folder = models_folder
+    def __init__(self, at_hand: AtHand, device: Callable[[], str]) -> None:
+        self._at_hand = at_hand
         self._device = device
         self._name = ""
         self._runner: FaceRunner | None = None
@@ -36,10 +36,11 @@ class OtherNetworks:
         if Path(name).name != name:  # choices come from outside, too: no path of this machine
             raise UnknownModelError("model_not_here", name=name)
         if self._runner is None or self._name != name:
-            path, spec = find_checkpoint(name, self._models_folder)
-            self.close()
-            reload = functools.partial(load_network, path, sha256=spec.sha256 if spec else None)
-            self._runner, self._name = load_runner(reload, self._device()), name
+            with self._at_hand() as folder:
+                path, spec = find_checkpoint(name, folder)
+                self.close()
+                reload = functools.partial(read_network, path, spec.sha256 if spec else None, self._at_hand)
+                self._runner, self._name = load_runner(reload, self._device()), name
         return self._runner
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import threading
@@ -19,7 +20,7 @@ from gpen_ui.engine.background import Watch
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, free_bytes, memory_bytes, trial
 from gpen_ui.engine.finish import Masker
 from gpen_ui.engine.likeness import find_embedder
-from gpen_ui.engine.loading import load_runner
+from gpen_ui.engine.loading import AtHand, load_runner, read_network
 from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
 from gpen_ui.engine.others import OtherNetworks
 from gpen_ui.engine.prepare import Crops
@@ -32,7 +33,7 @@ from gpen_ui.look.enlarge import reduced_size
 from gpen_ui.options import CARD_BATCH, BatchSize, RestoreOptions
 from gpen_ui.paths import home_folder
 from gpen_ui.photo import read_photo
-from gpen_ui.weights import find_checkpoint, load_network, read_state
+from gpen_ui.weights import find_checkpoint, read_state
 from gpen_ui.weights.files import sha256_of
 from gpen_ui.weights.upscaler import find_upscaler
 
@@ -79,6 +80,7 @@ class Restorer:
         batch_size: BatchSize = "auto",
         models_folder: Path | None = None,
         max_megapixels: int = 150,
+        at_hand: AtHand | None = None,
     ) -> Restorer:
         """Loads a model onto a device and tries both out.
 
@@ -89,6 +91,8 @@ class Restorer:
                 measured on this device with this model, and measures it once enough faces came.
             models_folder: where downloaded checkpoints lie; the program's own `models/` unless given.
             max_megapixels: larger photos are refused.
+            at_hand: gives the models folder for a while, where `models_folder` is gone after this call; then other
+                networks of single faces come from there.
 
         Raises:
             UnknownModelError, CheckpointError: the model.
@@ -97,8 +101,9 @@ class Restorer:
         keep_freed_memory()
         folder = models_folder or home_folder() / "models"
         path, spec = find_checkpoint(model, folder)
+        lying: AtHand = at_hand or (lambda: contextlib.nullcontext(folder))
         torch_device, why = choose_device(device)
-        reload = functools.partial(load_network, path, sha256=spec.sha256 if spec else None)
+        reload = functools.partial(read_network, path, spec.sha256 if spec else None, lying)
         runner = load_runner(reload, torch_device)
         report = DeviceReport(
             asked=device,
@@ -117,7 +122,7 @@ class Restorer:
             detector=load_detector(folder, runner.device),
             masker=load_masker(folder, runner.device),
             read=read,
-            others=OtherNetworks(folder, lambda: runner.device),
+            others=OtherNetworks(lying, lambda: runner.device),
             larger_model=larger,
             embed=find_embedder(),
             backdrop=Backdrop(functools.partial(find_upscaler, models_folder=folder), runner.device),

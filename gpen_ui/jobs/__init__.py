@@ -1,6 +1,7 @@
 """Runs that survive: kept on disk, worked on by one process at a time, seen by all."""
 
-from gpen_ui.jobs.archive import REPORT_TYPES, report_file, stream_zip
+from gpen_ui.jobs.archive import FILE_TYPES, REPORT_TYPES, run_file, run_file_name, stream_zip
+from gpen_ui.jobs.asked_faces import choices_told, choices_typed, photo_named, with_asked
 from gpen_ui.jobs.plan import plan_run
 from gpen_ui.jobs.report import photo_facts, report_csv, report_json, run_facts
 from gpen_ui.jobs.service import Runs
@@ -27,6 +28,7 @@ from gpen_ui.jobs.worker import LoadRestorer
 __all__ = [
     "AT_WORK",
     "ENDED",
+    "FILE_TYPES",
     "REPORT_TYPES",
     "Event",
     "FaceRecord",
@@ -41,17 +43,22 @@ __all__ = [
     "RunStore",
     "Runs",
     "Told",
+    "choices_told",
+    "choices_typed",
     "contact_sheet",
     "forget_uploads",
     "is_upload",
     "keep_uploads",
     "photo_facts",
+    "photo_named",
     "plan_run",
     "report_csv",
-    "report_file",
     "report_json",
     "run_facts",
+    "run_file",
+    "run_file_name",
     "run_settings_of",
     "stream_zip",
     "trim_uploads",
+    "with_asked",
 ]

@@ -18,13 +18,26 @@ from gpen_ui.texts import Language
 BLOCK_BYTES = 1 << 18
 REPORT_NAME = "report"  # .json, .csv, .html at the top of the archive
 REPORT_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
+FILE_TYPES = {**REPORT_TYPES, "zip": "application/zip"}  # everything that a run gives as one file
 _WRITERS = {"json": report_json, "csv": report_csv, "html": contact_sheet}
 
 
-def report_file(store: RunStore, run: RunRecord, form: str, language: Language) -> Iterator[bytes]:
-    """The report of a run as the bytes of its file, made while they are taken; `form` is one of `REPORT_TYPES`."""
+def run_file(store: RunStore, run: RunRecord, form: str, language: Language) -> Iterator[bytes]:
+    """The report of a run, or all its results, as the bytes of one file, made while they are taken.
+
+    Args:
+        form: one of `FILE_TYPES`.
+    """
+    if form == "zip":
+        yield from stream_zip(store, run, language)
+        return
     for piece in _WRITERS[form](store, run, language):
         yield piece.encode("utf-8", "replace")
+
+
+def run_file_name(run: RunRecord, form: str) -> str:
+    """How such a file is called."""
+    return f"gpen-ui-{run.id}.{form}"
 
 
 class _Sink(io.RawIOBase):
@@ -69,7 +82,7 @@ def stream_zip(store: RunStore, run: RunRecord, language: Language) -> Iterator[
                 yield from _add_file(archive, sink, photo.result, name)
         for form in REPORT_TYPES:
             name = _unused(f"{REPORT_NAME}.{form}", names)
-            yield from _add_pieces(archive, sink, name, report_file(store, run, form, language))
+            yield from _add_pieces(archive, sink, name, run_file(store, run, form, language))
     yield sink.taken()
 
 

@@ -16,7 +16,7 @@ from gpen_ui.errors import GpenError, reason_of
 from gpen_ui.paths import shown
 
 FILE_NAME = "runs.sqlite"
-VERSION = 2  # of the tables below
+VERSION = 3  # of the tables below
 BUSY_S = 30.0  # how long one process waits for another one's transaction
 
 _TABLES = """
@@ -34,7 +34,8 @@ CREATE TABLE photos (
     result BLOB, result_bytes INTEGER NOT NULL DEFAULT 0, result_hash TEXT NOT NULL DEFAULT '',
     before_w INTEGER, before_h INTEGER, after_w INTEGER, after_h INTEGER, faces_found INTEGER NOT NULL DEFAULT 0,
     faces_restored INTEGER NOT NULL DEFAULT 0, faces_failed INTEGER NOT NULL DEFAULT 0, seconds TEXT, device TEXT,
-    notes TEXT, finished_s REAL, pace_s REAL, attempts INTEGER NOT NULL DEFAULT 0, UNIQUE (run_id, path)
+    notes TEXT, finished_s REAL, pace_s REAL, attempts INTEGER NOT NULL DEFAULT 0,
+    choices TEXT NOT NULL DEFAULT '', old_result BLOB, old_hash TEXT NOT NULL DEFAULT '', UNIQUE (run_id, path)
 );
 CREATE INDEX photos_by_state ON photos (run_id, state, number);
 CREATE INDEX photos_by_number ON photos (run_id, number);
@@ -42,7 +43,7 @@ CREATE INDEX photos_by_end ON photos (run_id, finished_s);
 CREATE INDEX photos_by_path ON photos (path);
 CREATE TABLE faces (
     photo_id INTEGER NOT NULL, number INTEGER NOT NULL, box TEXT NOT NULL, score REAL NOT NULL, state TEXT NOT NULL,
-    why TEXT, strength INTEGER, likeness REAL, PRIMARY KEY (photo_id, number)
+    why TEXT, strength INTEGER, likeness REAL, model TEXT, PRIMARY KEY (photo_id, number)
 ) WITHOUT ROWID;
 CREATE TABLE thumbnails (
     photo_id INTEGER PRIMARY KEY, before BLOB, after BLOB, face_before BLOB, face_after BLOB
@@ -56,7 +57,13 @@ CREATE TABLE events (
 CREATE INDEX events_by_run ON events (run_id, seq);
 """
 # What brings a file of an earlier version to the next one, by the version that it then has.
-_CHANGES = {2: "ALTER TABLE faces ADD COLUMN strength INTEGER;\nALTER TABLE faces ADD COLUMN likeness REAL"}
+_CHANGES = {
+    2: "ALTER TABLE faces ADD COLUMN strength INTEGER;\nALTER TABLE faces ADD COLUMN likeness REAL",
+    3: """ALTER TABLE faces ADD COLUMN model TEXT;
+ALTER TABLE photos ADD COLUMN choices TEXT NOT NULL DEFAULT '';
+ALTER TABLE photos ADD COLUMN old_result BLOB;
+ALTER TABLE photos ADD COLUMN old_hash TEXT NOT NULL DEFAULT ''""",
+}
 
 
 class Database:

@@ -28,7 +28,7 @@ class Order:
     """What one feed shall do.
 
     Attributes:
-        recipe: tells what the results are made with; see `recipe_of`.
+        recipe: of the run; tells what the results are made with, see `recipe_of`.
         take: gives the next photo, None when there is none now.
         lost: a photo was begun on a machine that went away; it waits again, and `take` may give it once more.
         stop: ends the feed after the batches in flight; results that are complete still come.

@@ -8,9 +8,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpen_ui.engine.sources import Chosen
 from gpen_ui.jobs.outcome import Outcome
 from gpen_ui.jobs.types import PhotoRecord
 from gpen_ui.options import RestoreOptions
@@ -137,14 +137,14 @@ class Feed:
         except Exception as error:  # it is raised where the results are read, and not in the stream
             return _Unfinished(error)
 
-    def _sources(self) -> Iterator[Path]:
+    def _sources(self) -> Iterator[Chosen]:
         while not self._left_behind.is_set():
             photo = self._take()
             if photo is None:
                 return
             self.flight.append(photo)
             self._taken[str(photo.path)] = photo
-            yield photo.path
+            yield Chosen(photo.path, photo.choices)
 
     def _give(self, result: Outcome | _Unfinished | BaseException | None) -> bool:
         """Hands a result over; False when nobody wants it any more."""

@@ -4,6 +4,8 @@
                       \\-> failed     (one sentence says why)
     waiting -> skipped               (likewise)
 
+From its end a photo goes back to "waiting" when it has to be done again.
+
 "writing" means that the name of the result is reserved and the hash of its bytes is known, so that after a crash the
 file can be recognised: see `gpen_ui.jobs.review`.
 """
@@ -15,44 +17,15 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
+from gpen_ui.choices import FaceChoice, as_json
 from gpen_ui.jobs.database import Database
-from gpen_ui.jobs.told import pack, pack_many, unpack, unpack_many
+from gpen_ui.jobs.rows import COLUMNS, THUMBNAILS, Facts, Thumbnail, face_of, photo_of, put_facts
+from gpen_ui.jobs.told import pack
 from gpen_ui.jobs.types import LEFT, FaceRecord, PhotoRecord, PhotoState, PlannedPhoto, Told
 from gpen_ui.paths import shown
-
-_COLUMNS = """id, number, path, subfolder, root, size_bytes, mtime_ns, content_hash, state, why, result, result_bytes,
-    before_w, before_h, after_w, after_h, faces_found, faces_restored, faces_failed, seconds, device, notes, finished_s,
-    attempts"""
-
-
-Thumbnail = Literal["before", "after", "face_before", "face_after"]
-THUMBNAILS: tuple[Thumbnail, ...] = get_args(Thumbnail)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a restoration told about a photo, besides the picture.
-
-    Attributes:
-        recipe: tells the options, the model and the format that the result was made with.
-        thumbnails: small JPEGs by what they show.
-    """
-
-    recipe: str
-    content_hash: str
-    size_bytes: int
-    mtime_ns: int
-    before_wh: tuple[int, int] | None = None
-    after_wh: tuple[int, int] | None = None
-    faces: tuple[FaceRecord, ...] = ()
-    seconds: dict[str, float] = field(default_factory=dict)
-    device: str = ""
-    notes: tuple[Told, ...] = ()
-    thumbnails: dict[Thumbnail, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,11 +72,11 @@ class Ledger:
         """The next waiting photo that was begun less often than that, now "working"; None when none waits."""
         with self._database.writing() as connection:
             where = "run_id = ? AND state = 'waiting' AND attempts < ?"
-            query = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY number LIMIT 1"
+            query = f"SELECT {COLUMNS} FROM photos WHERE {where} ORDER BY number LIMIT 1"
             row = connection.execute(query, (run_id, most_attempts)).fetchone()
             if row is None:
                 return None
-            photo = _record(row)
+            photo = photo_of(row)
             connection.execute("UPDATE photos SET state = 'working', attempts = attempts + 1 WHERE id = ?", (photo.id,))
         return photo
 
@@ -136,6 +109,38 @@ class Ledger:
                 "finished_s = NULL, attempts = 0, size_bytes = COALESCE(?, size_bytes), "
                 "mtime_ns = COALESCE(?, mtime_ns) WHERE id = ?",
                 (size_bytes, mtime_ns, photo_id),
+            )
+
+    def choose(self, run_id: str, photo_id: int, choices: tuple[FaceChoice, ...]) -> None:
+        """Keeps what is asked of single faces of a photo. One that had come to an end waits again; of one that is with
+        the engine just now, see `follow`."""
+        with self._database.writing() as connection:
+            connection.execute("UPDATE photos SET choices = ? WHERE id = ?", (as_json(choices), photo_id))
+            self.follow(run_id, photo_id)
+
+    def follow(self, run_id: str, photo_id: int) -> None:
+        """A photo that had come to an end waits again, and its next result takes the place of the one that it has."""
+        with self._database.writing() as connection:
+            row = connection.execute(
+                "SELECT result, result_hash, state, number, name FROM photos WHERE id = ?", (photo_id,)
+            ).fetchone()
+            if row["state"] not in ("done", "failed", "skipped"):
+                return
+            self.again(photo_id)
+            if row["state"] == "done":
+                connection.execute(
+                    "UPDATE photos SET old_result = ?, old_hash = ? WHERE id = ?",
+                    (row["result"], row["result_hash"], photo_id),
+                )
+            data = {"id": photo_id, "number": row["number"], "name": row["name"], "state": "waiting"}
+            _tell(connection, run_id, time.time(), {**data, "why": None, "result": None})
+
+    def forget_choices(self, photo_id: int) -> None:
+        """The photo's file is another picture by now: what was asked of the faces of the one before means nothing, and
+        the result of that one stays."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE photos SET choices = '', old_result = NULL, old_hash = '' WHERE id = ?", (photo_id,)
             )
 
     def retry_failed(self, run_id: str) -> int:
@@ -180,12 +185,14 @@ class Ledger:
                 "UPDATE photos SET state = 'writing', result = ?, result_hash = ?, result_bytes = ? WHERE id = ?",
                 (path, digest, size_bytes, photo_id),
             )
-            _put_facts(connection, photo_id, facts)
+            put_facts(connection, photo_id, facts)
         return True
 
     def done(self, run_id: str, photo_id: int, pace_s: float | None) -> None:
         """The result that was reserved is on the disk."""
-        self._end(run_id, photo_id, "done", None, pace_s)
+        with self._database.writing() as connection:
+            connection.execute("UPDATE photos SET old_result = NULL, old_hash = '' WHERE id = ?", (photo_id,))
+            self._end(run_id, photo_id, "done", None, pace_s)
 
     def fail(self, run_id: str, photo_id: int, why: Told, facts: Facts, pace_s: float | None) -> None:
         """The photo has no result."""
@@ -193,7 +200,7 @@ class Ledger:
             connection.execute(
                 "UPDATE photos SET result = NULL, result_hash = '', result_bytes = 0 WHERE id = ?", (photo_id,)
             )
-            _put_facts(connection, photo_id, facts)
+            put_facts(connection, photo_id, facts)
             self._end(run_id, photo_id, "failed", why, pace_s)
 
     def skip(self, run_id: str, photo_id: int, why: Told) -> None:
@@ -216,10 +223,7 @@ class Ledger:
                 "why": json.loads(pack(why) or "null"),
                 "result": shown(os.fsdecode(row["result"])) if row["result"] and state == "done" else None,
             }
-            connection.execute(
-                "INSERT INTO events (run_id, time_s, kind, data) VALUES (?, ?, 'photo', ?)",
-                (run_id, now, json.dumps(data)),
-            )
+            _tell(connection, run_id, now, data)
 
     # ---- for everybody ----
 
@@ -230,8 +234,8 @@ class Ledger:
         return Counts(found.get("done", 0), found.get("failed", 0), found.get("skipped", 0), left)
 
     def photo(self, photo_id: int) -> PhotoRecord | None:
-        row = self._database.row(f"SELECT {_COLUMNS} FROM photos WHERE id = ?", (photo_id,))
-        return _record(row) if row is not None else None
+        row = self._database.row(f"SELECT {COLUMNS} FROM photos WHERE id = ?", (photo_id,))
+        return photo_of(row) if row is not None else None
 
     def photos(
         self,
@@ -251,8 +255,8 @@ class Ledger:
             offset: so many of them are passed over, to open a page in the middle.
         """
         where, values = _such(run_id, states, text)
-        query = f"SELECT {_COLUMNS} FROM photos WHERE {where} AND number > ? ORDER BY number LIMIT ? OFFSET ?"
-        return tuple(_record(row) for row in self._database.rows(query, (*values, after, limit, offset)))
+        query = f"SELECT {COLUMNS} FROM photos WHERE {where} AND number > ? ORDER BY number LIMIT ? OFFSET ?"
+        return tuple(photo_of(row) for row in self._database.rows(query, (*values, after, limit, offset)))
 
     def count(self, run_id: str, *, states: Sequence[PhotoState] = (), text: str = "") -> int:
         """How many photos `photos` would give without a limit."""
@@ -261,24 +265,13 @@ class Ledger:
 
     def recent(self, run_id: str, limit: int = 200) -> tuple[PhotoRecord, ...]:
         """The photos that came to an end last, the latest first."""
-        query = f"SELECT {_COLUMNS} FROM photos WHERE run_id = ? AND finished_s > 0 ORDER BY finished_s DESC LIMIT ?"
-        return tuple(_record(row) for row in self._database.rows(query, (run_id, limit)))
+        query = f"SELECT {COLUMNS} FROM photos WHERE run_id = ? AND finished_s > 0 ORDER BY finished_s DESC LIMIT ?"
+        return tuple(photo_of(row) for row in self._database.rows(query, (run_id, limit)))
 
     def faces(self, photo_id: int) -> tuple[FaceRecord, ...]:
         """The faces of a photo, left to right."""
         rows = self._database.rows("SELECT * FROM faces WHERE photo_id = ? ORDER BY number", (photo_id,))
-        return tuple(
-            FaceRecord(
-                number=row["number"],
-                box_xyxy=_box(json.loads(row["box"])),
-                score=row["score"],
-                state=row["state"],
-                why=unpack(row["why"]),
-                strength=row["strength"],
-                likeness=row["likeness"],
-            )
-            for row in rows
-        )
+        return tuple(face_of(row) for row in rows)
 
     def thumbnails(self, photo_id: int) -> dict[Thumbnail, bytes]:
         """Small JPEGs of the photo and its result, and of the largest restored face in both; those that there are."""
@@ -306,8 +299,8 @@ class Ledger:
     def begun(self, run_id: str, at_least: int) -> tuple[PhotoRecord, ...]:
         """Photos that wait although they were begun so often, the most often begun ones last."""
         where = "run_id = ? AND state = 'waiting' AND attempts >= ?"
-        query = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY attempts, number"
-        return tuple(_record(row) for row in self._database.rows(query, (run_id, at_least)))
+        query = f"SELECT {COLUMNS} FROM photos WHERE {where} ORDER BY attempts, number"
+        return tuple(photo_of(row) for row in self._database.rows(query, (run_id, at_least)))
 
     def result_owner(self, path: Path) -> int | None:
         """The photo, of any run, whose result has this very name, written or not yet."""
@@ -317,6 +310,11 @@ class Ledger:
     def is_result(self, path: Path) -> bool:
         """Whether some run has written this very file."""
         return self.result_owner(path) is not None
+
+    def named(self, run_id: str, name: str) -> tuple[PhotoRecord, ...]:
+        """The photos of a run with this very name, the first ones."""
+        query = f"SELECT {COLUMNS} FROM photos WHERE run_id = ? AND name = ? ORDER BY number LIMIT 10"
+        return tuple(photo_of(row) for row in self._database.rows(query, (run_id, name)))
 
     def result_facts(self, photo_id: int) -> tuple[str, str]:
         """The hash of the result's bytes, and the recipe that it was made with; empty when there is none."""
@@ -334,6 +332,12 @@ class Ledger:
         return next(((run, path) for run, path in found if path.parent == folder and path.is_file()), None)
 
 
+def _tell(connection: sqlite3.Connection, run_id: str, time_s: float, data: dict[str, object]) -> None:
+    connection.execute(
+        "INSERT INTO events (run_id, time_s, kind, data) VALUES (?, ?, 'photo', ?)", (run_id, time_s, json.dumps(data))
+    )
+
+
 def _such(run_id: str, states: Sequence[PhotoState], text: str) -> tuple[str, list[object]]:
     """The condition, and its values, for photos of a run with these states and this in their name."""
     where, values = "run_id = ?", [run_id, *states]
@@ -345,70 +349,6 @@ def _such(run_id: str, states: Sequence[PhotoState], text: str) -> tuple[str, li
     return where, list(values)
 
 
-def _put_facts(connection: sqlite3.Connection, photo_id: int, facts: Facts) -> None:
-    before, after = facts.before_wh or (None, None), facts.after_wh or (None, None)
-    states = [face.state for face in facts.faces]
-    connection.execute(
-        "UPDATE photos SET recipe = ?, content_hash = ?, size_bytes = ?, mtime_ns = ?, before_w = ?, before_h = ?, "
-        "after_w = ?, after_h = ?, faces_found = ?, faces_restored = ?, faces_failed = ?, seconds = ?, device = ?, "
-        "notes = ? WHERE id = ?",
-        (
-            *(facts.recipe, facts.content_hash, facts.size_bytes, facts.mtime_ns, *before, *after),
-            *(len(states), states.count("restored"), states.count("failed")),
-            *(json.dumps(facts.seconds), facts.device, pack_many(facts.notes), photo_id),
-        ),
-    )
-    connection.execute("DELETE FROM faces WHERE photo_id = ?", (photo_id,))
-    connection.executemany(
-        "INSERT INTO faces (photo_id, number, box, score, state, why, strength, likeness) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                *(photo_id, face.number, json.dumps(face.box_xyxy), face.score, face.state, pack(face.why)),
-                *(face.strength, face.likeness),
-            )
-            for face in facts.faces
-        ],
-    )
-    pictures = [facts.thumbnails.get(which) for which in THUMBNAILS]
-    connection.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?, ?, ?)", (photo_id, *pictures))
-
-
 def _real(path: Path) -> bytes:
     """The path with its links followed: one file is one result, whichever way it is reached."""
     return os.fsencode(os.path.realpath(path))
-
-
-def _record(row: sqlite3.Row) -> PhotoRecord:
-    def path(column: str) -> Path:
-        return Path(os.fsdecode(row[column]))
-
-    return PhotoRecord(
-        id=row["id"],
-        number=row["number"],
-        path=path("path"),
-        subfolder=path("subfolder"),
-        root=path("root"),
-        size_bytes=row["size_bytes"],
-        mtime_ns=row["mtime_ns"],
-        content_hash=row["content_hash"],
-        state=row["state"],
-        why=unpack(row["why"]),
-        result=path("result") if row["result"] else None,
-        result_bytes=row["result_bytes"],
-        before_wh=(row["before_w"], row["before_h"]) if row["before_w"] else None,
-        after_wh=(row["after_w"], row["after_h"]) if row["after_w"] else None,
-        faces_found=row["faces_found"],
-        faces_restored=row["faces_restored"],
-        faces_failed=row["faces_failed"],
-        seconds=json.loads(row["seconds"] or "{}"),
-        device=row["device"] or "",
-        notes=unpack_many(row["notes"]),
-        finished_s=row["finished_s"],
-        attempts=row["attempts"],
-    )
-
-
-def _box(edges: list[float]) -> tuple[float, float, float, float]:
-    left, top, right, bottom = edges
-    return left, top, right, bottom

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from gpen_ui.engine.output import Output, as_notes, encode_restored, file_time
 from gpen_ui.errors import GpenError, PhotoReadError
-from gpen_ui.jobs.ledger import Facts
+from gpen_ui.jobs.recipe import with_choices
+from gpen_ui.jobs.rows import Facts
 from gpen_ui.jobs.thumbnails import thumbnails_of
 from gpen_ui.jobs.told import told
 from gpen_ui.jobs.types import FaceRecord, PhotoRecord, Told
@@ -40,7 +41,8 @@ def outcome_of(photo: PhotoRecord, restored: RestoredPhoto, recipe: str, content
     """Encodes what the engine gave.
 
     Args:
-        photo: with the size and time that its file had when it was taken.
+        photo: with the size and time that its file had, and the choices that there were, when it was taken.
+        recipe: of the run; see `recipe_of`.
         content_hash: of the photo's file; see `Facts`.
     """
     facts = _facts_of(photo, restored, recipe, content_hash)
@@ -58,7 +60,7 @@ def outcome_of(photo: PhotoRecord, restored: RestoredPhoto, recipe: str, content
 
 def failed(photo: PhotoRecord, error: GpenError, recipe: str) -> Outcome:
     """The end of a photo of which the engine gave nothing."""
-    facts = Facts(recipe, "", photo.size_bytes, photo.mtime_ns)
+    facts = Facts(with_choices(recipe, photo.choices), "", photo.size_bytes, photo.mtime_ns)
     return Outcome(facts, told(error), is_unreadable=isinstance(error, PhotoReadError))
 
 
@@ -73,11 +75,12 @@ def _facts_of(photo: PhotoRecord, restored: RestoredPhoto, recipe: str, content_
             why=told(face.why) if face.why else None,
             strength=face.strength,
             likeness=face.likeness,
+            model=face.model,
         )
         for face in restored.faces
     )
     return Facts(
-        recipe=recipe,
+        recipe=with_choices(recipe, photo.choices),
         content_hash=content_hash,
         size_bytes=photo.size_bytes,
         mtime_ns=photo.mtime_ns,

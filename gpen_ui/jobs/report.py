@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from gpen_ui.jobs.asked_faces import choices_typed
 from gpen_ui.jobs.pace import LAST_PHOTOS, photos_per_minute
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.types import FaceRecord, PhotoRecord, RunRecord
@@ -20,6 +21,7 @@ PAGE = 200  # photos held in memory at a time
 CSV_COLUMNS = (
     "number", "source", "outcome", "result", "reason", "faces_found", "faces_restored", "faces_failed", "width_before",
     "height_before", "width_after", "height_after", "seconds", "device", "notes", "finished", "likeness", "strength",
+    "choices",
 )  # fmt: skip
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a table program would compute a cell that begins so
 
@@ -120,6 +122,7 @@ def photo_facts(photo: PhotoRecord, faces: tuple[FaceRecord, ...], language: Lan
         "faces_found": photo.faces_found,
         "faces_restored": photo.faces_restored,
         "faces_failed": photo.faces_failed,
+        "choices": choices_typed(photo, faces),
         "faces": [
             {
                 "number": face.number,
@@ -128,6 +131,7 @@ def photo_facts(photo: PhotoRecord, faces: tuple[FaceRecord, ...], language: Lan
                 "state": face.state,
                 "why": face.why.sentence(language) if face.why else None,
                 "strength": face.strength,
+                "model": face.model,
                 "likeness": round(face.likeness, 1) if face.likeness is not None else None,
             }
             for face in faces
@@ -155,6 +159,7 @@ def _row(photo: PhotoRecord, faces: tuple[FaceRecord, ...], language: Language) 
         _time(photo.finished_s) or "",
         _by_face((face.number, face.likeness) for face in faces),
         _by_face((face.number, face.strength) for face in faces),
+        choices_typed(photo, faces),
     ]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpen_ui.jobs.digest import digest_of_file
+from gpen_ui.jobs.recipe import with_choices
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.types import PhotoRecord, RunRecord
 
@@ -67,9 +68,9 @@ def _finish_or_undo(store: RunStore, run: RunRecord, photo: PhotoRecord) -> None
 
 
 def _is_other(store: RunStore, photo: PhotoRecord, recipe: str) -> bool:
-    """Whether options, model or format, or the photo itself, differ from what its end was reached with."""
+    """Whether options, choices, model or format, or the photo itself, differ from what its end was reached with."""
     _, used = store.ledger.result_facts(photo.id)
-    if used != recipe:
+    if used != with_choices(recipe, photo.choices):
         return True
     try:
         facts = photo.path.stat()

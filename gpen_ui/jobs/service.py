@@ -7,9 +7,11 @@ All that lasts is in the store. So any number of these, in any number of process
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+from gpen_ui.choices import FaceChoice
 from gpen_ui.errors import GpenError, PhotoReadError, UsageError
 from gpen_ui.jobs.lease import Lease
 from gpen_ui.jobs.pace import LAST_PHOTOS, photos_per_minute, seconds_left
@@ -23,6 +25,7 @@ from gpen_ui.paths import shown
 
 LOOK_AGAIN_S = 0.3  # how soon an event of another process is seen
 KEEP_ALIVE_S = 15.0  # `follow` says at least so often that it still listens
+LET_GO_S = 10.0  # how long a worker that has ended may keep its run
 CLOSE_S = 30.0  # how long `close` waits for a batch in flight
 
 
@@ -56,8 +59,11 @@ class Runs:
         Raises:
             UsageError: there is no such run, or somebody works on it already.
         """
+        self._start(run_id)
+
+    def _start(self, run_id: str, *, reviews: bool = True) -> None:
         run = self.store.run(run_id)
-        worker = Worker(self.store, run.id, self._load)
+        worker = Worker(self.store, run.id, self._load, reviews=reviews)
         worker.begin()
         with self._lock:
             over = [run_id for run_id, each in self._workers.items() if each.finished.is_set() and not each.hangs]
@@ -100,6 +106,53 @@ class Runs:
         count = self.store.ledger.retry_failed(run.id)
         self.start(run.id)
         return count
+
+    def choose(self, run_id: str, photo_id: int, choices: tuple[FaceChoice, ...], *, at_once: bool = True) -> bool:
+        """Asks for something of single faces of one photo, which alone is done again; its result takes the place of
+        the one before, unless somebody has changed that file.
+
+        A run that is done begins with the photo at once. In one that is at work its turn comes; in one that was paused,
+        cancelled or broke off, it comes when the run is resumed.
+
+        Args:
+            choices: all of the photo; see `gpen_ui.jobs.with_asked`.
+            at_once: False only notes it, and the next `resume` does it.
+
+        Returns:
+            Whether the photo's turn comes by itself.
+
+        Raises:
+            UsageError: there is no such photo, or its file is gone.
+        """
+        run = self.store.run(run_id)
+        photo = self.store.ledger.photo(photo_id)
+        if photo is None or not photo.path.is_file():
+            raise UsageError("run_photo_gone", name=shown(photo.path.name) if photo is not None else photo_id)
+        with self.store.database.writing():  # a worker ends in a transaction, too: it sees the photo, or has ended
+            self.store.ledger.choose(run.id, photo_id, choices)
+            run = self.store.run(run.id)
+        if run.state == "done" and at_once:
+            self._go_on(run.id)
+            return True
+        return run.state in AT_WORK and not run.is_interrupted
+
+    def _go_on(self, run_id: str) -> None:
+        """Does what is left of a run that was done; one whose worker is just letting go of it is waited for.
+
+        Raises:
+            UsageError: somebody holds the run and does nothing with it.
+        """
+        until = time.monotonic() + LET_GO_S
+        while True:
+            try:
+                self._start(run_id, reviews=False)
+                return
+            except UsageError:
+                if self.store.run(run_id).state in AT_WORK:
+                    return  # somebody else began it, and finds the photo
+                if time.monotonic() > until:
+                    raise
+                time.sleep(LOOK_AGAIN_S / 10)
 
     def pause(self, run_id: str) -> None:
         """Ends the work after the batch in flight; `resume` goes on with it. Also for a run of another process."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from gpen_ui.errors import GpenError
-from gpen_ui.jobs.digest import digest_of
+from gpen_ui.jobs.digest import digest_of, digest_of_file
 from gpen_ui.jobs.names import candidates
 from gpen_ui.jobs.outcome import Outcome
 from gpen_ui.jobs.patience import Patience, Stopwatch
@@ -14,7 +14,7 @@ from gpen_ui.jobs.review import temporary_of
 from gpen_ui.jobs.room import is_full
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.told import told
-from gpen_ui.jobs.types import PhotoRecord, RunRecord
+from gpen_ui.jobs.types import OldResult, PhotoRecord, RunRecord
 from gpen_ui.photo import write_named
 
 
@@ -55,6 +55,10 @@ def _write(store: RunStore, run: RunRecord, photo: PhotoRecord, outcome: Outcome
     data, folder, settings = outcome.data, run.output_folder / photo.subfolder, run.settings
     patience.until_room(folder, len(data), settings.reserve_mb)
     digest = digest_of(data)
+    old = _untouched(photo.old_result, folder, outcome.extension)
+    if old is not None and store.ledger.reserve(run.id, photo.id, old, digest, outcome.facts, len(data)):
+        write_named(data, old, temporary_of(old, run.id, photo.id), outcome.modified_ns, over=True)
+        return
     for name in candidates(
         settings.template,
         name=photo.path.name,
@@ -69,6 +73,14 @@ def _write(store: RunStore, run: RunRecord, photo: PhotoRecord, outcome: Outcome
             continue
         if write_named(data, result, temporary_of(result, run.id, photo.id), outcome.modified_ns):
             return
+
+
+def _untouched(old: OldResult | None, folder: Path, extension: str) -> Path | None:
+    """The file whose place the result takes: still the one that this program wrote, byte by byte, where and how the
+    result would be called now; None where there is none."""
+    if old is None or old.path.parent != folder or old.path.suffix != extension:
+        return None
+    return old.path if digest_of_file(old.path) == old.digest else None
 
 
 def _is_own_rubbish(store: RunStore, photo: PhotoRecord, result: Path) -> bool:

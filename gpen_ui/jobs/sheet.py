@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from html import escape
 
+from gpen_ui.jobs.asked_faces import choices_told
 from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.jobs.report import counts, photos_of
 from gpen_ui.jobs.store import RunStore
@@ -130,6 +131,9 @@ def _lines(store: RunStore, photo: PhotoRecord, language: Language) -> Iterator[
         if face.why is not None:
             line = say("cli.line.face", language, number=face.number, reason=face.why.sentence(language))
             yield line, face.state == "failed"
+    chosen = choices_told(photo, store.ledger.faces(photo.id), language)
+    if chosen:
+        yield f"{say('runs.chosen', language)}: {chosen}", False
     for note in photo.notes:
         yield note.sentence(language), False
 

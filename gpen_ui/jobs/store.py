@@ -21,6 +21,14 @@ from gpen_ui.jobs.told import pack, unpack
 from gpen_ui.jobs.types import AT_WORK, Event, Ignored, Plan, PlannedPhoto, RunRecord, RunSettings, RunState, Told, Wish
 from gpen_ui.options import RestoreOptions
 
+# The options that runs had from the beginning; see `options_hash`.
+_FIRST_OPTIONS = frozenset(
+    (
+        "strength", "mode", "skin_protection", "detail_enhancement", "likeness_guard", "least_likeness", "denoise",
+        "sharpen", "contrast", "brightness", "output_scale", "background", "long_edge", "which_faces",
+        "smallest_face_px", "detector_threshold", "aligned",
+    )
+)  # fmt: skip
 ALIVE_S = 15.0  # without a sign of life for so long a worker counts as gone
 LATEST = "last"
 
@@ -120,13 +128,16 @@ class RunStore:
         return [_record(row) for row in rows]
 
     def change(self, run_id: str, options: RestoreOptions | None, settings: RunSettings | None) -> None:
-        """Gives a run other options or settings; what they touch is redone at the next start."""
+        """Gives a run other options or settings; what they touch is redone at the next start, under new names."""
         with self.database.writing() as connection:
-            if options is not None:
+            if options is not None and options != self.run(run_id).options:  # else the hash of before stays, too
                 connection.execute(
                     "UPDATE runs SET options = ?, options_hash = ? WHERE id = ?",
                     (options.model_dump_json(), options_hash(options), run_id),
                 )
+                connection.execute(
+                    "UPDATE photos SET old_result = NULL, old_hash = '' WHERE run_id = ?", (run_id,)
+                )  # what other options make never takes the place of a result
             if settings is not None:
                 connection.execute("UPDATE runs SET settings = ? WHERE id = ?", (json.dumps(asdict(settings)), run_id))
 
@@ -144,6 +155,14 @@ class RunStore:
                 (state, pack(why), finished, started, run_id),
             )
             self._tell(connection, run_id, "state", {"state": state, "why": _plain(why)})
+
+    def finish(self, run_id: str) -> bool:
+        """The run is done, unless a photo is left, or waits again meanwhile; whether it is."""
+        with self.database.writing():
+            if self.ledger.counts(run_id).left:
+                return False
+            self.set_state(run_id, "done")
+        return True
 
     def wish(self, run_id: str, wish: Wish) -> None:
         """What the worker, in whatever process, shall do."""
@@ -214,9 +233,15 @@ class RunStore:
 
 
 def options_hash(options: RestoreOptions) -> str:
-    """Tells options apart: the same for the same values."""
-    text = json.dumps(options.model_dump(), sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    """Tells options apart: the same for the same values, also in a later version that knows more of them.
+
+    An option that came after `_FIRST_OPTIONS` counts only where it is not at its default. A default that changes moves
+    its option into that list: a run of before then does its photos again, as it must.
+    """
+    values = options.model_dump()
+    usual = {name: field.default for name, field in type(options).model_fields.items()}
+    counted = {name: value for name, value in values.items() if name in _FIRST_OPTIONS or value != usual[name]}
+    return hashlib.blake2b(json.dumps(counted, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _record(row: sqlite3.Row) -> RunRecord:
@@ -227,6 +252,7 @@ def _record(row: sqlite3.Row) -> RunRecord:
         inputs=tuple(Path(text) for text in json.loads(row["inputs"])),
         output_folder=Path(os.fsdecode(row["output_folder"])),
         options=RestoreOptions.model_validate_json(row["options"]),
+        options_hash=row["options_hash"],
         settings=_settings(json.loads(row["settings"])),
         why=unpack(row["why"]),
         wish=row["wish"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from gpen_ui.jobs.ledger import Thumbnail
+from gpen_ui.jobs.rows import Thumbnail
 from gpen_ui.photo import Photo, small_jpeg
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from gpen_ui.choices import Box, FaceChoice
 from gpen_ui.options import BatchSize, RestoreOptions
 from gpen_ui.settings import Metadata, OutputFormat, Settings
 from gpen_ui.texts import Language, say
@@ -134,6 +135,7 @@ class RunRecord:
 
     Attributes:
         state: what it is doing; see `is_interrupted`.
+        options_hash: tells the options apart, as the version of the program that kept them computed it.
         why: why it is held or broken, or what else there is to say; None when all is well.
         wish: what was asked of its worker.
         owner: "host, process 1234" of who works on it, or of who did last.
@@ -147,6 +149,7 @@ class RunRecord:
     inputs: tuple[Path, ...]
     output_folder: Path
     options: RestoreOptions
+    options_hash: str
     settings: RunSettings
     why: Told | None
     wish: Wish
@@ -173,6 +176,20 @@ class FaceRecord:
     why: Told | None
     strength: int | None = None
     likeness: float | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class OldResult:
+    """The result that a photo had before something was asked of its faces: the next one takes its place, unless
+    somebody has changed it.
+
+    Attributes:
+        digest: of its bytes when they were written.
+    """
+
+    path: Path
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -186,6 +203,8 @@ class PhotoRecord:
         content_hash: BLAKE2b of the source file as it was read.
         before_wh, after_wh: pixels; None when unknown.
         seconds: per stage, as the engine measured them.
+        choices: what is asked of single faces.
+        old_result: whose place the next result takes; None for a name of its own.
     """
 
     id: int
@@ -210,10 +229,18 @@ class PhotoRecord:
     notes: tuple[Told, ...] = ()
     finished_s: float | None = None
     attempts: int = 0
+    choices: tuple[FaceChoice, ...] = ()
+    old_result: OldResult | None = None
 
     @property
     def total_seconds(self) -> float:
         return sum(self.seconds.values())
+
+    def box_in_original(self, face: FaceRecord) -> Box:
+        """The face's box in pixels of the photo as it was read, as a `FaceChoice` names it."""
+        scale = self.before_wh[0] / self.after_wh[0] if self.before_wh and self.after_wh else 1.0
+        left, top, right, bottom = (edge * scale for edge in face.box_xyxy)
+        return left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -254,7 +281,8 @@ class Event:
     """Something that happened in a run. `seq` grows over all runs, so a reader can go on after the last it saw.
 
     Attributes:
-        kind: "state" (data: state, why), "photo" (data: id, number, name, state, why, result), "plan" (data: added).
+        kind: "state" (data: state, why), "photo" (data: id, number, name, state, why, result; it came to its end, or
+            waits again because something was asked of its faces), "plan" (data: added).
     """
 
     seq: int

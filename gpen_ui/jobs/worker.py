@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError, PhotoReadError, UsageError
+from gpen_ui.jobs.digest import digest_of_file
 from gpen_ui.jobs.engines import Engine, Feeding, LocalEngine, Order
 from gpen_ui.jobs.feed import FeedBroken
 from gpen_ui.jobs.lease import Lease, owner_name
 from gpen_ui.jobs.outcome import Outcome, failed
 from gpen_ui.jobs.patience import Interrupted, Patience, Stopwatch
 from gpen_ui.jobs.plan import is_still_inside, plan_run
-from gpen_ui.jobs.recipe import recipe_of
+from gpen_ui.jobs.recipe import recipe_of, with_choices
 from gpen_ui.jobs.review import ALONE_FROM, CRASHES_MOST, recover, review
 from gpen_ui.jobs.settle import missing_root, settle
 from gpen_ui.jobs.store import RunStore
@@ -45,6 +46,7 @@ class Worker:
     Args:
         load_restorer: gives the restorer for a while; may wait for its turn, and raises `Stopped` when the event is set
             meanwhile.
+        reviews: what is done is looked at first, and done again where that has to be; else only what is left is done.
 
     Attributes:
         stop: set it, with the wish in the store, to end after the batch in flight.
@@ -52,8 +54,9 @@ class Worker:
         hangs: a stream was left behind in which something never came back.
     """
 
-    def __init__(self, store: RunStore, run_id: str, load_restorer: LoadRestorer) -> None:
+    def __init__(self, store: RunStore, run_id: str, load_restorer: LoadRestorer, *, reviews: bool = True) -> None:
         self._store = store
+        self._reviews = reviews
         self._load = load_restorer
         self._lease = Lease(store.folder, run_id)
         self._heart = threading.Event()
@@ -152,22 +155,21 @@ class Worker:
 
     def _work(self) -> RunState:
         watcher = self._watcher() if self.run.settings.watch else None
-        reviewed = False
+        begun = False
         while True:
             if watcher is not None:
                 self._look(watcher)
-            if not reviewed or self._store.ledger.counts(self.run.id).left:
+            if not begun or self._store.ledger.counts(self.run.id).left:
                 with self._engine() as engine:
                     self._check()
-                    if not reviewed:
+                    if not begun:
                         self._begin(engine)
-                        reviewed = True
+                        begun = True
                     self._turn(engine)
-            left = self._store.ledger.counts(self.run.id).left
-            if watcher is None and not left:
+            if watcher is None and self._store.finish(self.run.id):
                 return "done"
             self._check()
-            if left:
+            if watcher is None or self._store.ledger.counts(self.run.id).left:
                 continue
             self._store.set_state(self.run.id, "watching")
             if watcher is not None and self.stop.wait(watcher.look_again_s):
@@ -204,7 +206,8 @@ class Worker:
         self._store.own(self.run.id, owner_name(), engine.model_name, engine.model_sha256, engine.device)
         self.run = self._store.run(self.run.id)
         self._recipe = recipe_of(self.run)
-        review(self._store, self.run, self._recipe)
+        if self._reviews:
+            review(self._store, self.run, self._recipe)
 
     def _turn(self, engine: Engine) -> None:
         """Works until no photo is left, or others may have waited long enough for the engine."""
@@ -297,14 +300,23 @@ class Worker:
                 )
                 log.warning("refused: %s, found in a folder, leads out of it now", ascii(str(taken.path))[:300])
                 continue
-            photo = _as_it_is(taken)
+            photo = self._with_its_own_choices(_as_it_is(taken))
             folder = self.run.output_folder / photo.subfolder
-            twin = self._store.ledger.twin(self.run.id, photo, folder, self._recipe)
-            if twin is None or self.run.settings.again:
+            twin = self._store.ledger.twin(self.run.id, photo, folder, with_choices(self._recipe, photo.choices))
+            if twin is None or self.run.settings.again or photo.old_result is not None:
                 return photo
             why = Told("runs.skipped.done", {"run": twin[0], "result": shown(twin[1])})
             self._patience.insist(partial(self._store.ledger.skip, self.run.id, photo.id, why))
         return None
+
+    def _with_its_own_choices(self, photo: PhotoRecord) -> PhotoRecord:
+        """Without what was asked of faces of another picture that the file held before."""
+        if not photo.content_hash or not (photo.choices or photo.old_result):
+            return photo
+        if digest_of_file(photo.path) in (photo.content_hash, ""):  # the same, or gone
+            return photo
+        self._patience.insist(partial(self._store.ledger.forget_choices, photo.id))
+        return dataclasses.replace(photo, choices=(), old_result=None)
 
     def _settle(self, photo: PhotoRecord, outcome: Outcome) -> None:
         """Brings one photo to its end. What interrupts it leaves it waiting."""
@@ -321,6 +333,9 @@ class Worker:
             work = partial(settle, self._store, self.run, photo, outcome, self._patience, self._watch)
             self._patience.insist(work)
             self._watch.lap()
+            now = self._store.ledger.photo(photo.id)
+            if now is not None and now.choices != photo.choices:  # asked for while it was with the engine
+                self._patience.insist(partial(self._store.ledger.follow, self.run.id, photo.id))
         except Interrupted:
             self._undo(photo)
 

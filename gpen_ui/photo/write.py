@@ -78,14 +78,17 @@ def save_encoded(
         raise _write_error(error, folder, name) from error
 
 
-def write_named(data: bytes, final: Path, temporary: Path, modified_ns: int | None = None) -> bool:
-    """Writes a file under a name that was chosen before; whole or not at all, never over another file.
+def write_named(
+    data: bytes, final: Path, temporary: Path, modified_ns: int | None = None, *, over: bool = False
+) -> bool:
+    """Writes a file under a name that was chosen before; whole or not at all, never over another file unless asked to.
 
     Args:
         final: its folder is made when it is missing. An empty file there counts as the caller's own, left by a write
             that was killed where there are no hard links.
         temporary: in the folder of `final`; replaced when it exists, and gone after.
         modified_ns: time of the file; None for now.
+        over: the file that is there is the caller's own and goes, in one step.
 
     Returns:
         False when the name is taken.
@@ -98,7 +101,7 @@ def write_named(data: bytes, final: Path, temporary: Path, modified_ns: int | No
         temporary.unlink(missing_ok=True)
         try:
             _fill(temporary, data, modified_ns)
-            if final.is_file() and final.stat().st_size == 0:
+            if over or (final.is_file() and final.stat().st_size == 0):
                 temporary.replace(final)
             elif not _claim(temporary, final):
                 return False

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from gpen_ui.jobs.asked_faces import choices_told
 from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.paths import shown
 from gpen_ui.ui import views
@@ -17,8 +18,9 @@ from gpen_ui.ui.tab_parameters import in_words
 
 if TYPE_CHECKING:
     from gpen_ui.jobs import FaceRecord, Ignored, PhotoRecord, RunRecord
-    from gpen_ui.jobs.ledger import Thumbnail
+    from gpen_ui.jobs.rows import Thumbnail
 
+FACES_KEY = "faces"  # of the button in a photo's card
 REPORTS = ("html", "json", "csv", "zip")
 
 
@@ -29,11 +31,13 @@ def photo_card(
     speech: Speech,
     *,
     shows_paths: bool,
+    can_choose: bool,
 ) -> str:
     """One photo: its pictures before and after, and everything that is known of it.
 
     Args:
         pictures: those that there are.
+        can_choose: its faces can be looked at one by one.
     """
     figures = "".join(_figure(photo, which, speech) for which in pictures)
     pairs = [(speech("page.batch.column.state"), state_text(photo, speech))]
@@ -49,6 +53,8 @@ def photo_card(
         pairs.append((speech("page.fact.device"), photo.device))
     if photo.result is not None and is_done(photo):
         pairs.append((speech("page.fact.saved"), shown(photo.result if shows_paths else photo.result.name)))
+    if chosen := choices_told(photo, faces, speech.language):
+        pairs.append((speech("runs.chosen"), chosen))
     notes = [(speech("page.fact.note"), photo.why.sentence(speech.language))] if photo.why is not None else []
     notes += [
         (speech("page.fact.face_left", number=face.number), face.why.sentence(speech.language))
@@ -58,7 +64,9 @@ def photo_card(
     notes += [(speech("page.fact.note"), note.sentence(speech.language)) for note in photo.notes]
     shown_figures = f'<div class="figures">{figures}</div>' if figures else ""
     marked = [(speech("runs.likeness"), likeness_marks(faces, speech.language))]
-    return f'<div class="photo-card">{shown_figures}{views.definitions(pairs, notes, marked)}</div>'
+    button = f'<button type="button" data-key="{FACES_KEY}">{escape(speech("page.batch.faces"))}</button>'
+    facts = views.definitions(pairs, notes, marked) + (button if can_choose else "")
+    return f'<div class="photo-card">{shown_figures}<div class="known">{facts}</div></div>'
 
 
 def _figure(photo: PhotoRecord, which: Thumbnail, speech: Speech) -> str:

@@ -15,10 +15,12 @@ import gradio as gr
 from gpen_ui.access import input_folder, output_folder
 from gpen_ui.errors import UsageError
 from gpen_ui.photo.kinds import SHOWN_FORMATS
+from gpen_ui.ui.batch_facts import FACES_KEY
 from gpen_ui.ui.batch_look import BatchLook, Update, Wanted, chosen_row, is_at_work
 from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.folders import uploaded
 from gpen_ui.ui.opener import open_folder
+from gpen_ui.ui.run_faces import RunFaces
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.session import Looking
 from gpen_ui.ui.speech import Speech
@@ -43,6 +45,7 @@ class BatchHandlers:
         self.tab = tab
         self.service = service
         self.speech = speech
+        self.faces = RunFaces(tab.faces, service, speech)
         self._look = BatchLook(tab, service, speech)
 
     # ---- looking ----
@@ -73,9 +76,12 @@ class BatchHandlers:
         return self._shown(request, view)
 
     def choose_photo(self, request: gr.Request, event: gr.EventData, *view: Any) -> Update:
-        """Shows the card of a photo; pressed once more it goes."""
+        """Shows the card of a photo; pressed once more it goes. In the card, its faces."""
         looking = self._looking(request)
         key = _key(event)
+        if key == FACES_KEY:
+            update = self.faces.open(self.service.session(request.session_hash))
+            return {**self._shown(request, view), **update}
         number = int(key) if key.isascii() and key.isdecimal() and len(key) < 18 else None
         looking.photo_id = None if number == looking.photo_id else number
         return self._shown(request, view)
@@ -245,7 +251,7 @@ class BatchHandlers:
 
     def _shown(self, request: gr.Request, view: tuple[Any, ...], *, fresh: bool = False) -> Update:
         update = self._look.look(self._looking(request), self._wanted(request, view), fresh=fresh)
-        return update or _nothing()
+        return {**update, **self.faces.closed(self._looking(request))} or _nothing()
 
     def _looking(self, request: gr.Request) -> Looking:
         return self.service.session(request.session_hash).batch

@@ -13,6 +13,7 @@ from gradio.blocks import Block
 from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.ui import batch_facts, batch_views, views
 from gpen_ui.ui.opener import opener
+from gpen_ui.ui.run_faces import can_choose
 from gpen_ui.ui.session import Looking
 from gpen_ui.ui.tab_batch import BUSY_TICK_S, IDLE_TICK_S, BatchTab
 from gpen_ui.ui.tab_parameters import in_words
@@ -165,7 +166,7 @@ class BatchLook:
             offset = looking.page * ROWS_PER_PAGE
             found = ledger.photos(run.id, states=states, text=wanted.text, limit=ROWS_PER_PAGE, offset=offset)
             rows = [(photo, self._faces(photo)) for photo in found]
-            card = self._card(looking.photo_id)
+            card = self._card(run, looking.photo_id)
             table = batch_views.photo_table(rows, looking.photo_id, card, self.speech)
             self._send(looking, update, photos.table, table)
         self._pager(looking, update, total)
@@ -184,14 +185,19 @@ class BatchLook:
         quiet = photo.faces_found == photo.faces_restored
         return () if quiet else self.service.runs.store.ledger.faces(photo.id)
 
-    def _card(self, photo_id: int | None) -> str:
+    def _card(self, run: RunRecord, photo_id: int | None) -> str:
         ledger = self.service.runs.store.ledger
         photo = ledger.photo(photo_id) if photo_id is not None else None
         if photo is None:
             return ""
         pictures = list(ledger.thumbnails(photo.id)) if photo.state in ("done", "failed") else []
         return batch_facts.photo_card(
-            photo, ledger.faces(photo.id), pictures, self.speech, shows_paths=self._shows_paths
+            photo,
+            ledger.faces(photo.id),
+            pictures,
+            self.speech,
+            shows_paths=self._shows_paths,
+            can_choose=can_choose(run, photo),
         )
 
     def _facts(self, looking: Looking, update: Update, run: RunRecord) -> None:

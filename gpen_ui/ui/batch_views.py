@@ -17,7 +17,7 @@ from gpen_ui.ui.speech import Speech
 
 if TYPE_CHECKING:
     from gpen_ui.jobs import FaceRecord, PhotoRecord, RunProgress, RunRecord
-    from gpen_ui.jobs.ledger import Thumbnail
+    from gpen_ui.jobs.rows import Thumbnail
     from gpen_ui.ui.board import Row
 
 CURRENT_MOST = 3  # photos in work that are named

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.blocks import Block
@@ -20,18 +22,25 @@ from gpen_ui.ui.session import Session
 from gpen_ui.ui.speech import Speech
 from gpen_ui.ui.variants import variants_of
 
+if TYPE_CHECKING:
+    from gpen_ui.engine import Restorer
+
 Update = dict[Block, Any]
 Show = Callable[[Session, Outcome], Update]
 
 
 @dataclass(frozen=True)
 class FaceArea:
-    """The part of tab 1 that shows the faces of the photo in view."""
+    """The part of a tab that shows the faces of the photo in view."""
 
     area: gr.Accordion
     panel: gr.HTML
     busy: gr.HTML
     strip: gr.HTML
+
+    @property
+    def parts(self) -> list[Block]:
+        return [self.area, self.panel, self.busy, self.strip]
 
 
 CHOOSE_VARIANT = """
@@ -44,31 +53,47 @@ element.addEventListener('click', event => {
 """
 
 
-def lay_out(speech: Speech) -> FaceArea:
-    with gr.Accordion(speech("page.faces.title"), open=False, visible=False, elem_id="single-face-area") as area:
-        panel = gr.HTML(js_on_load=face_views.script(), padding=False, elem_id="single-faces")
-        busy = gr.HTML(padding=False, elem_id="single-faces-busy")
-        strip = gr.HTML(js_on_load=CHOOSE_VARIANT, padding=False, elem_id="single-variants")
+def lay_out(speech: Speech, tab: str) -> FaceArea:
+    """Args:
+    tab: its name, which the parts' names in the page begin with.
+    """
+    with gr.Accordion(speech("page.faces.title"), open=False, visible=False, elem_id=f"{tab}-face-area") as area:
+        panel = gr.HTML(js_on_load=face_views.script(), padding=False, elem_id=f"{tab}-faces")
+        busy = gr.HTML(padding=False, elem_id=f"{tab}-faces-busy")
+        strip = gr.HTML(js_on_load=CHOOSE_VARIANT, padding=False, elem_id=f"{tab}-variants")
     return FaceArea(area, panel, busy, strip)
 
 
-class FaceHandlers:
-    """Plain methods, so that tests call them without a browser.
+class FacePanel(ABC):
+    """What a panel does in every tab; the tab says which photo is in view, and how it is restored once more. Plain
+    methods, so that tests call them without a browser."""
 
-    Args:
-        show: updates of the rest of the tab for an outcome that took the place of another.
-    """
-
-    def __init__(self, faces: FaceArea, service: Service, speech: Speech, show: Show) -> None:
+    def __init__(self, faces: FaceArea, service: Service, speech: Speech) -> None:
         self.faces = faces
         self.service = service
         self.speech = speech
-        self._show = show
 
-    def shown(self, outcome: Outcome) -> Update:
+    @abstractmethod
+    def in_view(self, session: Session) -> Outcome | None:
+        """The photo whose faces the panel shows."""
+
+    @abstractmethod
+    def model(self, session: Session) -> str:
+        """The model of all its faces."""
+
+    @abstractmethod
+    def using(self, session: Session) -> AbstractContextManager[Restorer]:
+        """The restorer with that model, when its turn comes."""
+
+    @abstractmethod
+    def restore(self, session: Session, outcome: Outcome, asked: dict[str, Any]) -> Iterator[Update]:
+        """Restores the photo as a page asks, and shows what came of it."""
+
+    def shown(self, session: Session, outcome: Outcome, *, arrives: bool = False) -> Update:
         """Updates of the panel for a photo that comes into view."""
         has_photo = outcome.preview is not None and outcome.job is not None and not outcome.job.options.aligned
-        html = face_views.panel(outcome, self.other_models(), self.speech) if has_photo else ""
+        others = self.other_models(session)
+        html = face_views.panel(outcome, others, self.speech, arrives=arrives) if has_photo else ""
         title = self.speech("page.faces.title_count", count=len(outcome.faces))
         return {
             self.faces.area: gr.update(visible=has_photo, label=title),
@@ -77,14 +102,10 @@ class FaceHandlers:
             self.faces.strip: "",
         }
 
-    def other_models(self) -> list[ModelSpec]:
+    def other_models(self, session: Session) -> list[ModelSpec]:
         """Models that are here besides the one that restores all faces."""
-        folder = self.service.settings.models_folder
-        return [
-            spec
-            for spec in restoration_models()
-            if spec.name != self.service.chosen.model and (folder / spec.file).is_file()
-        ]
+        folder, model = self.service.settings.models_folder, self.model(session)
+        return [spec for spec in restoration_models() if spec.name != model and (folder / spec.file).is_file()]
 
     def apply(self, request: gr.Request, event: gr.EventData) -> Iterator[Update]:
         """Does what a click, a slider or a drawn box asks.
@@ -95,15 +116,53 @@ class FaceHandlers:
         """
         session = self.service.session(request.session_hash)
         asked: dict[str, Any] = event._data if isinstance(event._data, dict) else {}
-        if session.shown >= len(session.results):
+        outcome = self.in_view(session)
+        if outcome is None:
             raise UsageError("page_no_photos")
-        outcome = session.results[session.shown]
         if asked.get("act") == "compare":
             yield from self._compare(session, outcome, _place(asked, outcome))
         else:
-            yield from self._restore(session, outcome, changed(session.wished or outcome.choices, outcome, asked))
+            yield from self.restore(session, outcome, asked)
 
-    def _restore(self, session: Session, outcome: Outcome, choices: tuple[FaceChoice, ...]) -> Iterator[Update]:
+    def _compare(self, session: Session, outcome: Outcome, place: int) -> Iterator[Update]:
+        yield {self.faces.busy: views.waiting(self.speech("page.faces.comparing"))}
+        others = self.other_models(session)
+        variants = variants_of(self.service, self.using(session), outcome, place, others, self.speech)
+        if self.in_view(session) is outcome:
+            face, _ = outcome.faces[place]
+            chosen = (face.strength if face.strength is not None else 0, face.model)
+            yield {
+                self.faces.strip: face_views.strip(face.number, variants, chosen, self.speech),
+                self.faces.busy: "",
+            }
+
+    def idle(self) -> Any:
+        """Takes the sign of work away, also when it failed."""
+        return ""
+
+
+class FaceHandlers(FacePanel):
+    """The panel of tab 1.
+
+    Args:
+        show: updates of the rest of the tab for an outcome that took the place of another.
+    """
+
+    def __init__(self, faces: FaceArea, service: Service, speech: Speech, show: Show) -> None:
+        super().__init__(faces, service, speech)
+        self._show = show
+
+    def in_view(self, session: Session) -> Outcome | None:
+        return session.results[session.shown] if session.shown < len(session.results) else None
+
+    def model(self, session: Session) -> str:
+        return self.service.chosen.model
+
+    def using(self, session: Session) -> AbstractContextManager[Restorer]:
+        return self.service.using(self.service.chosen.batch_size, threading.Event())
+
+    def restore(self, session: Session, outcome: Outcome, asked: dict[str, Any]) -> Iterator[Update]:
+        choices = changed(session.wished or outcome.choices, outcome, asked)
         if outcome.job is None or outcome.source is None:
             raise UsageError("page_no_photos")
         if session.blend is not None:
@@ -127,21 +186,6 @@ class FaceHandlers:
             return {self.faces.busy: ""}  # other photos came into view meanwhile
         session.results[place] = run.outcomes[0]
         return self._show(session, run.outcomes[0]) if session.shown == place else {self.faces.busy: ""}
-
-    def _compare(self, session: Session, outcome: Outcome, place: int) -> Iterator[Update]:
-        yield {self.faces.busy: views.waiting(self.speech("page.faces.comparing"))}
-        variants = variants_of(self.service, outcome, place, self.other_models(), self.speech, threading.Event())
-        if session.shown < len(session.results) and session.results[session.shown] is outcome:
-            face, _ = outcome.faces[place]
-            chosen = (face.strength if face.strength is not None else 0, face.model)
-            yield {
-                self.faces.strip: face_views.strip(face.number, variants, chosen, self.speech),
-                self.faces.busy: "",
-            }
-
-    def idle(self) -> Any:
-        """Takes the sign of work away, also when it failed."""
-        return ""
 
 
 def changed(choices: tuple[FaceChoice, ...], outcome: Outcome, asked: dict[str, Any]) -> tuple[FaceChoice, ...]:
@@ -201,10 +245,13 @@ def _drawn(shares: object, outcome: Outcome) -> list[float]:
     return [float(share) * side for share, side in zip(shares, outcome.before_wh * 2, strict=True)]
 
 
-def wire(faces: FaceArea, handlers: FaceHandlers, shown: list[Block], guard: Callable[..., Any]) -> None:
+def wire(faces: FaceArea, handlers: FacePanel, shown: list[Block], guard: Callable[..., Any]) -> list[Any]:
     """Args:
-    shown: all that changes with a new result.
-    guard: turns errors into toasts.
+        shown: all that changes with a new result.
+        guard: turns errors into toasts.
+
+    Returns:
+        The events, for what shall follow them.
     """
     how: dict[str, Any] = {
         "concurrency_limit": None,
@@ -212,8 +259,9 @@ def wire(faces: FaceArea, handlers: FaceHandlers, shown: list[Block], guard: Cal
         "api_visibility": "private",
         "trigger_mode": "multiple",
     }
-    for source in (faces.panel, faces.strip):
-        event = source.apply(guard(handlers.apply), outputs=shown, **how)
+    events = [source.apply(guard(handlers.apply), outputs=shown, **how) for source in (faces.panel, faces.strip)]
+    for event in events:
         event.failure(
             handlers.idle, outputs=[faces.busy], queue=False, show_progress="hidden", api_visibility="private"
         )
+    return events

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gpen_ui.choices import Box
     from gpen_ui.engine.results import FaceOutcome
+    from gpen_ui.jobs import FaceRecord
 
 PICTURE_LONG_EDGE_PX = 1280  # of the picture that the faces are numbered on
 PICTURE_QUALITY = 85
@@ -30,19 +31,22 @@ def script() -> str:
     return Path(__file__).with_name("faces.js").read_text(encoding="utf-8")
 
 
-def panel(outcome: Outcome, models: Sequence[ModelSpec], speech: Speech) -> str:
+def panel(outcome: Outcome, models: Sequence[ModelSpec], speech: Speech, *, arrives: bool = False) -> str:
     """The photo with its numbered faces, and for each a row with what can be asked of it.
 
     Args:
         models: others than the one of all faces whose files are here.
+        arrives: it comes into view and takes the keyboard's place.
     """
     if outcome.preview is None or outcome.before_wh is None:
         return ""
     marks = "".join(_mark(face, box, outcome.before_wh, speech) for face, box in outcome.faces)
     rows = "".join(_row(face, outcome, models, speech) for face, _ in outcome.faces)
     picture = f'<img alt="{escape(outcome.name)}" src="{_picture(outcome.preview.after)}">'
+    title = escape(speech("page.faces.of", name=outcome.name))
+    comes = f' data-arrives tabindex="-1" aria-label="{title}"' if arrives else ""
     return (
-        f'<section class="face-panel"><p class="hint">{escape(speech("page.faces.help"))}</p>'
+        f'<section class="face-panel"{comes}><p class="hint">{escape(speech("page.faces.help"))}</p>'
         f'<div class="face-photo">{picture}{marks}</div>'
         f'<div class="face-tools"><button type="button" data-draw data-key="draw" aria-pressed="false">'
         f"{escape(speech('page.faces.draw'))}</button>"
@@ -51,7 +55,7 @@ def panel(outcome: Outcome, models: Sequence[ModelSpec], speech: Speech) -> str:
     )
 
 
-def _mark(face: FaceOutcome, box: Box, size_wh: tuple[int, int], speech: Speech) -> str:
+def _mark(face: FaceOutcome | FaceRecord, box: Box, size_wh: tuple[int, int], speech: Speech) -> str:
     """The frame and number of a face on the picture; a button."""
     width, height = size_wh
     left, top = max(0.0, box[0] / width), max(0.0, box[1] / height)
@@ -66,7 +70,7 @@ def _mark(face: FaceOutcome, box: Box, size_wh: tuple[int, int], speech: Speech)
     )
 
 
-def _row(face: FaceOutcome, outcome: Outcome, models: Sequence[ModelSpec], speech: Speech) -> str:
+def _row(face: FaceOutcome | FaceRecord, outcome: Outcome, models: Sequence[ModelSpec], speech: Speech) -> str:
     number, on = face.number, face.state == "restored"
     strength = face.strength if face.strength is not None else _strength_of_all(outcome)
     name = escape(speech("page.faces.one", number=number))
@@ -98,7 +102,7 @@ def _strength_of_all(outcome: Outcome) -> int:
     return outcome.job.options.strength if outcome.job is not None else 100
 
 
-def _model_choice(face: FaceOutcome, models: Sequence[ModelSpec], speech: Speech) -> str:
+def _model_choice(face: FaceOutcome | FaceRecord, models: Sequence[ModelSpec], speech: Speech) -> str:
     options = [("", speech("page.faces.model.same"))]
     options += [(spec.name, spec.title(speech.language)) for spec in models]
     listed = "".join(

@@ -82,7 +82,16 @@ element.addEventListener('keydown', event => {
 // Drawn anew, the panel keeps the focus where it was.
 element.addEventListener('focusin', event => { focused = event.target.dataset.key ?? null; });
 element.addEventListener('focusout', event => { if (event.relatedTarget) focused = null; });
+// Asked for from elsewhere on the page, it comes into view once and takes the keyboard's place.
+function arrive() {
+  const fresh = element.querySelector('[data-arrives]');
+  if (!fresh) return;
+  fresh.removeAttribute('data-arrives');
+  setTimeout(() => { fresh.focus({preventScroll: true}); fresh.scrollIntoView({block: 'nearest'}); }, 100);
+}
+arrive();
 new MutationObserver(() => {
+  arrive();
   if (focused === null || document.activeElement !== document.body) return;
   element.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({preventScroll: true});
 }).observe(element, {childList: true, subtree: true});

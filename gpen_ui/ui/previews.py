@@ -54,6 +54,19 @@ def make_preview(result: RestoredPhoto, folder: Path) -> Preview | None:
     return preview
 
 
+def preview_of_file(path: Path, folder: Path) -> Preview:
+    """The picture of one file, in the place of all three.
+
+    Raises:
+        PhotoError: it cannot be read.
+    """
+    from gpen_ui.photo import read_photo, thumbnail
+
+    picture = folder / f"{secrets.token_hex(6)}-file.jpg"
+    _on_white(thumbnail(read_photo(path), PREVIEW_LONG_EDGE_PX)).save(picture, "JPEG", quality=PREVIEW_QUALITY)
+    return Preview(picture, picture, picture)
+
+
 def _on_white(photo: Photo) -> Image:
     """The photo as Pillow's RGB image; transparent parts become white."""
     from PIL import Image

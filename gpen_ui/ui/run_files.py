@@ -18,38 +18,27 @@ if TYPE_CHECKING:
 
     from gpen_ui.ui.service import Service
 
-# The report shows what is inside it and nothing else: no script, no other place.
-REPORT_MAY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 PICTURE_KEPT_S = 3600  # by the browser; its address changes when the photo is done again
 LARGEST_NUMBER = (1 << 63) - 1  # of a row in SQLite
 
 
 def add_run_routes(app: FastAPI, service: Service) -> None:
     """`/runs/ID/html` (json, csv, zip) and `/runs/photos/NUMBER/before.jpg` (after, face_before, face_after)."""
-    from starlette.responses import JSONResponse, StreamingResponse
+    from starlette.responses import JSONResponse
     from starlette.responses import Response as PlainResponse
 
-    from gpen_ui.jobs import REPORT_TYPES, report_file, stream_zip
-
-    kinds = {**REPORT_TYPES, "zip": "application/zip"}
+    from gpen_ui.api.files import send_run_file
+    from gpen_ui.jobs import FILE_TYPES
 
     def report(request: Request) -> Response:
         language, form = _language(request), request.path_params["form"]
         try:
-            if form not in kinds:
+            if form not in FILE_TYPES:
                 return JSONResponse({"detail": say("page.not_found", language)}, status_code=404)
             run = service.runs.run(request.path_params["run_id"])
         except GpenError as error:
             return JSONResponse({"detail": error.sentence(language)}, status_code=404)
-        headers = {"cache-control": "no-store"}
-        if form == "html":
-            headers["content-security-policy"] = REPORT_MAY
-        else:
-            headers["content-disposition"] = f'attachment; filename="gpen-ui-{run.id}.{form}"'
-        store = service.runs.store
-        zipped = form == "zip"
-        pieces = stream_zip(store, run, language) if zipped else report_file(store, run, form, language)
-        return StreamingResponse(pieces, media_type=kinds[form], headers=headers)
+        return send_run_file(service.runs.store, run, form, language)
 
     def picture(request: Request) -> Response:
         number: int = request.path_params["number"]

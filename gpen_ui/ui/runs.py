@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gpen_ui.engine.backdrop import TileProgress
     from gpen_ui.engine.output import Output, Saved
     from gpen_ui.engine.results import FaceOutcome, Note, RestoredPhoto
+    from gpen_ui.jobs import FaceRecord
     from gpen_ui.ui.previews import Preview
     from gpen_ui.ui.service import Service
 
@@ -58,7 +59,7 @@ class Outcome:
     notes: tuple[Note, ...] = ()
     preview: Preview | None = None
     file: Saved | None = None
-    faces: tuple[tuple[FaceOutcome, Box], ...] = ()
+    faces: tuple[tuple[FaceOutcome | FaceRecord, Box], ...] = ()
     choices: tuple[FaceChoice, ...] = ()
     job: Job | None = None
     source: Path | None = None

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from gpen_ui.ui.runs import Outcome, Run
 
 
+@dataclass(frozen=True)
+class Faced:
+    """A photo of a run whose faces a page shows one by one."""
+
+    run_id: str
+    photo_id: int
+    outcome: Outcome
+
+
 @dataclass
 class Looking:
     """Where one open page looks in the list of runs.
@@ -23,6 +32,9 @@ class Looking:
         seen: what was sent last for each part of the tab, so that what has not changed is not sent again.
         table: what the table of photos was last read for.
         looks: how often the tab was looked at.
+        faces_of: the photo whose faces were asked for.
+        faced: the same with what is known of it; None when it cannot be shown.
+        wish: stands for what was last asked of its faces.
     """
 
     run_id: str | None = None
@@ -32,6 +44,9 @@ class Looking:
     seen: dict[str, object] = field(default_factory=dict)
     table: object = None
     looks: int = 0
+    faces_of: int | None = None
+    faced: Faced | None = None
+    wish: object = None
 
     def choose(self, run_id: str) -> None:
         """Looks at a run from its first photo on."""

@@ -11,7 +11,8 @@ from gradio.components import Component
 
 from gpen_ui.access import named
 from gpen_ui.settings import Settings
-from gpen_ui.ui import batch_views
+from gpen_ui.ui import batch_views, face_handlers
+from gpen_ui.ui.face_handlers import FaceArea
 from gpen_ui.ui.folders import UPLOAD_KINDS
 from gpen_ui.ui.speech import Speech
 
@@ -59,6 +60,7 @@ class BatchTab:
     hint: gr.HTML
     links: gr.HTML
     photos: Photos
+    faces: FaceArea
     facts: gr.HTML
     ignored: gr.HTML
     timer: gr.Timer
@@ -84,10 +86,11 @@ def lay_out(settings: Settings, speech: Speech) -> BatchTab:
                 buttons, hint = _lay_out_buttons(speech)
                 links = gr.HTML(padding=False, elem_id="batch-links")
                 photos = _lay_out_photos(speech)
+                faces = face_handlers.lay_out(speech, "batch")
                 facts = gr.HTML(padding=False, elem_id="batch-facts")
                 ignored = gr.HTML(padding=False, elem_id="batch-ignored")
     timer = gr.Timer(BUSY_TICK_S, active=False)
-    return BatchTab(new, runs, area, progress, buttons, hint, links, photos, facts, ignored, timer)
+    return BatchTab(new, runs, area, progress, buttons, hint, links, photos, faces, facts, ignored, timer)
 
 
 def _lay_out_new(settings: Settings, speech: Speech) -> NewRun:
@@ -192,7 +195,7 @@ def wire(
     # in the queue, because other events cannot show messages; no limit: the service's turnstile counts
     spoken: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
     photos, new = tab.photos, tab.new
-    outputs = [*tab.shown, tab.area]
+    outputs = [*tab.shown, tab.area, *tab.faces.parts]
     view = [photos.which, photos.text, batch_size, output_format, *controls]
 
     new.start.click(
@@ -215,6 +218,8 @@ def wire(
         trigger_mode="always_last",
         **quick,
     )
+    for event in face_handlers.wire(tab.faces, handlers.faces, tab.faces.parts, guard):
+        event.then(handlers.tick, inputs=view, outputs=outputs, **quick)
     tab.timer.tick(handlers.tick, inputs=view, outputs=outputs, **quick)
     for name, each in tabs.items():
         if name == "batch":

@@ -90,7 +90,7 @@ def lay_out(speech: Speech) -> SingleTab:
                 elem_id="single-compare",
             )
             compare_help = gr.HTML(views.hint(speech("page.single.compare.help")), padding=False, visible=False)
-            faces = face_handlers.lay_out(speech)
+            faces = face_handlers.lay_out(speech, "single")
             gallery_help = gr.HTML(views.hint(speech("page.single.gallery")), padding=False, visible=False)
             gallery = gr.Gallery(
                 label=speech("page.single.gallery"),
@@ -176,11 +176,11 @@ class SingleHandlers(StartStop):
         if place >= len(session.results):
             return gr.skip()
         session.shown, session.wished = place, None
-        return self._chosen(session.results[place])
+        return self._chosen(session, session.results[place])
 
     def replaced(self, session: Session, outcome: Outcome) -> dict[Block, Any]:
         """Shows a result that took the place of an earlier one of the same photo."""
-        update = self._gallery(session) | self._chosen(outcome)
+        update = self._gallery(session) | self._chosen(session, outcome)
         if len(session.results) > 1:
             update[self.tab.download_all] = gr.update(value=str(zipped(session.results, session.folder)), visible=True)
         return update
@@ -220,7 +220,7 @@ class SingleHandlers(StartStop):
         update: dict[Block, Any] = {self.tab.failures: views.failures(everything, self.speech)}
         if not session.results:
             return update
-        return update | self._gallery(session) | (self._chosen(session.results[0]) if first else {})
+        return update | self._gallery(session) | (self._chosen(session, session.results[0]) if first else {})
 
     def _gallery(self, session: Session) -> dict[Block, Any]:
         pictures = [
@@ -232,10 +232,10 @@ class SingleHandlers(StartStop):
             self.tab.gallery: gr.update(value=pictures, visible=several),
         }
 
-    def _chosen(self, outcome: Outcome) -> dict[Block, Any]:
+    def _chosen(self, session: Session, outcome: Outcome) -> dict[Block, Any]:
         settings = self.service.settings
         facts = views.facts(outcome, self.speech, shows_paths=settings.serves_only_this_machine)
-        update: dict[Block, Any] = {self.tab.facts: facts} | self.faces.shown(outcome)
+        update: dict[Block, Any] = {self.tab.facts: facts} | self.faces.shown(session, outcome)
         if outcome.preview is not None:
             pair = (str(outcome.preview.before), str(outcome.preview.after))
             update[self.tab.compare] = gr.update(value=pair, visible=True)
@@ -273,7 +273,7 @@ def wire(
     shown: list[Block] = [
         tab.progress, tab.empty, tab.compare, tab.compare_help, tab.gallery_help, tab.gallery, tab.facts,
         tab.download_one, tab.download_all, tab.failures,
-        tab.faces.area, tab.faces.panel, tab.faces.busy, tab.faces.strip,
+        *tab.faces.parts,
     ]  # fmt: skip
     buttons = [tab.start, tab.stop]
     inputs = [tab.files, batch_size, output_format, *controls]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from gpen_ui.catalog import ModelSpec
@@ -28,25 +28,26 @@ SHOWN_PX = 260  # height of a variant's picture
 
 def variants_of(
     service: Service,
+    using: AbstractContextManager[Restorer],
     outcome: Outcome,
     place: int,
     models: Sequence[ModelSpec],
     speech: Speech,
-    stop: threading.Event,
 ) -> list[Variant]:
     """The face as it was, at several strengths, and through other models.
 
     Args:
+        using: gives the restorer when its turn comes; see `Service.using`.
         place: of the face, counted from 0.
         models: others than the one of all faces; one that cannot restore the face is left out.
 
     Raises:
-        Stopped, GpenError: as from `Service.using`, or the photo or the face cannot be restored.
+        Stopped, GpenError: as from `using`, or the photo or the face cannot be restored.
     """
     assert outcome.job is not None and outcome.source is not None
     _, box = outcome.faces[place]
     strength = outcome.job.options.strength or MODEL_STRENGTH
-    with service.using(service.chosen.batch_size, stop) as restorer:
+    with using as restorer:
         before = _face(service, restorer, outcome, FaceChoice(box_xyxy=box, strength=0), box)
         full = _face(service, restorer, outcome, FaceChoice(box_xyxy=box, strength=100), box)
         through = [FaceChoice(box_xyxy=box, strength=100, model=spec.name) for spec in models]

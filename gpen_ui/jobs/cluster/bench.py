@@ -14,12 +14,13 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpen_ui.engine.output import output_of
+from gpen_ui.engine.sources import Chosen
 from gpen_ui.errors import DeviceError, GpenError
 from gpen_ui.jobs.cluster.parcel import Parcel, program
 from gpen_ui.jobs.crops import KeptCrops, UnkeptCrops
@@ -78,7 +79,8 @@ class Bench:
     """The actor. Its methods are called by Ray, several at a time."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[tuple[PhotoFile, Future[Any]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Chosen, Future[Any]]] = queue.SimpleQueue()
+        self._others: dict[str, Any] = {}
         self._stop = threading.Event()
         self._order: BenchOrder | None = None
         self._place = ""
@@ -95,7 +97,7 @@ class Bench:
 
         context = ray.get_runtime_context()
         try:
-            restorer = _loaded(ray, order, wants_card=bool(context.get_accelerator_ids().get("GPU")))
+            restorer = self._loaded(ray, order, wants_card=bool(context.get_accelerator_ids().get("GPU")))
         except GpenError as error:
             return error
         self._place = f"{socket.gethostname()} #{order.number}"
@@ -109,8 +111,38 @@ class Bench:
         threading.Thread(target=self._work, args=(restorer, order.options), name="stream", daemon=True).start()
         return Greeting(socket.gethostname(), os.getpid(), restorer.device_report.name)
 
-    def restore(self, photo: PhotoRecord, file: PhotoFile, recipe: str) -> Outcome | Fallen | None:
+    def _loaded(self, ray: Any, order: BenchOrder, *, wants_card: bool) -> Restorer:
+        from gpen_ui.engine import Restorer
+
+        # Ray shows an actor its own card only, which is the first one there
+        device = order.settings.device.partition(":")[0]
+
+        @contextmanager
+        def at_hand() -> Iterator[Path]:
+            with order.parcel.unpacked(ray, self._others) as (_, folder):
+                yield folder
+
+        with order.parcel.unpacked(ray, {}) as (model, folder):
+            restorer = Restorer.load(
+                model,
+                device=device,
+                batch_size=order.settings.batch_size,
+                models_folder=folder,
+                max_megapixels=order.max_megapixels,
+                at_hand=at_hand,
+            )
+        why = restorer.device_report.why
+        if wants_card and why is not None:
+            raise DeviceError("ray_card_unusable", host=socket.gethostname(), reason=why)
+        return restorer
+
+    def restore(
+        self, photo: PhotoRecord, file: PhotoFile, recipe: str, others: dict[str, Any]
+    ) -> Outcome | Fallen | None:
         """Restores and encodes one photo.
+
+        Args:
+            others: the files of networks that single faces ask for; see `OtherFiles`.
 
         Returns:
             What came of it; None when it was not begun, because the work is stopped or the model not loaded.
@@ -118,7 +150,8 @@ class Bench:
         if self._order is None or self._stop.is_set():
             return None
         answer: Future[RestoredPhoto | Fallen | None] = Future()
-        self._waiting.put((file, answer))
+        self._others |= others
+        self._waiting.put((Chosen(file, photo.choices), answer))
         restored = answer.result()
         if restored is None or isinstance(restored, Fallen):
             return restored
@@ -170,30 +203,11 @@ class Bench:
     def _tile_done(self, tile: TileProgress) -> None:
         self._tiles += 1
 
-    def _sources(self, first: tuple[PhotoFile, Future[Any]], flight: deque[Future[Any]]) -> Iterator[PhotoFile]:
-        item: tuple[PhotoFile, Future[Any]] | None = first
+    def _sources(self, first: tuple[Chosen, Future[Any]], flight: deque[Future[Any]]) -> Iterator[Chosen]:
+        item: tuple[Chosen, Future[Any]] | None = first
         while item is not None:
             flight.append(item[1])
             yield item[0]
             item = None
             with suppress(queue.Empty):
                 item = self._waiting.get(timeout=LINGER_S)
-
-
-def _loaded(ray: Any, order: BenchOrder, *, wants_card: bool) -> Restorer:
-    from gpen_ui.engine import Restorer
-
-    # Ray shows an actor its own card only, which is the first one there
-    device = order.settings.device.partition(":")[0]
-    with order.parcel.unpacked(ray) as (model, folder):
-        restorer = Restorer.load(
-            model,
-            device=device,
-            batch_size=order.settings.batch_size,
-            models_folder=folder,
-            max_megapixels=order.max_megapixels,
-        )
-    why = restorer.device_report.why
-    if wants_card and why is not None:
-        raise DeviceError("ray_card_unusable", host=socket.gethostname(), reason=why)
-    return restorer

@@ -12,7 +12,7 @@ from typing import Any
 from gpen_ui.jobs.cluster.bench import BenchOrder
 from gpen_ui.jobs.cluster.connection import connected
 from gpen_ui.jobs.cluster.feed import RayFeed
-from gpen_ui.jobs.cluster.parcel import pack
+from gpen_ui.jobs.cluster.parcel import OtherFiles, pack
 from gpen_ui.jobs.cluster.seat import Seat
 from gpen_ui.jobs.engines import Order
 from gpen_ui.jobs.patience import Patience
@@ -34,6 +34,7 @@ class RayEngine:
     Attributes:
         ray: the connected module.
         seats: all actors, also those that are on their way or gone.
+        others: the files of networks that single faces ask for.
     """
 
     turn_s = float("inf")  # the device of this process is not touched, so nobody waits for it
@@ -41,6 +42,7 @@ class RayEngine:
     def __init__(self, ray: Any, run: RunRecord, settings: Settings, patience: Patience, crops_folder: Path) -> None:
         self.ray = ray
         self._patience = patience
+        self.others = OtherFiles(ray, settings.models_folder)
         parcel = pack(ray, run.settings.model, settings.models_folder)
         self.model_name, self.model_sha256 = parcel.model_name, parcel.model_sha256
         count, resources, depth = layout(run.settings, ray.nodes())

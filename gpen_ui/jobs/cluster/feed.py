@@ -96,7 +96,8 @@ class RayFeed:
             except GpenError as error:
                 yield photo, failed(photo, error, self._order.recipe)
                 continue
-            seat.send(photo, file, self._order.recipe, alone=alone)
+            others = self._engine.others.asked_by(photo.choices)
+            seat.send(photo, file, self._order.recipe, others, alone=alone)
 
     # ---- and back ----
 

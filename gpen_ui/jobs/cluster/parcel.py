@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +13,8 @@ from typing import Any
 
 from gpen_ui import __version__
 from gpen_ui.catalog import model_spec, restoration_models
+from gpen_ui.choices import FaceChoice
+from gpen_ui.errors import ModelError
 from gpen_ui.weights import find_checkpoint
 from gpen_ui.weights.files import sha256_of
 
@@ -50,13 +52,17 @@ class Parcel:
     others: tuple[str, ...]
 
     @contextmanager
-    def unpacked(self, ray: Any) -> Iterator[tuple[str | Path, Path]]:
-        """What `Restorer.load` takes: the model and a models folder, which is gone after the block."""
+    def unpacked(self, ray: Any, more: Mapping[str, Any]) -> Iterator[tuple[str | Path, Path]]:
+        """What `Restorer.load` takes: the model and a models folder, which is gone after the block.
+
+        Args:
+            more: files of other networks, as `OtherFiles` gives them.
+        """
         with tempfile.TemporaryDirectory(prefix="gpen-models-") as temporary:
             folder = Path(temporary)
             for name in self.others:  # only their being there is asked for
                 (folder / name).touch()
-            for name, reference in self.files.items():
+            for name, reference in {**more, **self.files}.items():
                 (folder / name).write_bytes(ray.get(reference))
             yield self.model or folder / next(iter(self.files)), folder
 
@@ -81,3 +87,30 @@ def pack(ray: Any, model: str, models_folder: Path) -> Parcel:
         files={name: ray.put(each.read_bytes()) for name, each in paths.items()},
         others=tuple(name for name in here if name not in paths),
     )
+
+
+class OtherFiles:
+    """The files of networks that only single faces ask for; each goes into Ray's object store once."""
+
+    def __init__(self, ray: Any, models_folder: Path) -> None:
+        self._ray = ray
+        self._models_folder = models_folder
+        self._stored: dict[str, Any] = {}
+
+    def asked_by(self, choices: Iterable[FaceChoice]) -> dict[str, Any]:
+        """Name in the models folder -> Ray's reference to the bytes. One that is not here is left out: its face then
+        fails with the sentence that it has in one process."""
+        found: dict[str, Any] = {}
+        for choice in choices:
+            if not choice.on or choice.model is None or Path(choice.model).name != choice.model:
+                continue
+            try:
+                path, spec = find_checkpoint(choice.model, self._models_folder)
+            except ModelError:
+                continue
+            if spec is None or not spec.embedded:
+                name = spec.file if spec else path.name
+                if name not in self._stored:
+                    self._stored[name] = self._ray.put(path.read_bytes())
+                found[name] = self._stored[name]
+        return found

@@ -110,12 +110,16 @@ class Seat:
             return False
         return len(self.flights) < self._depth and sum(size for _, size in self.flights.values()) < FLIGHT_BYTES
 
-    def send(self, photo: PhotoRecord, file: Any, recipe: str, *, alone: bool) -> None:
-        """Gives it a photo."""
+    def send(self, photo: PhotoRecord, file: Any, recipe: str, others: dict[str, Any], *, alone: bool) -> None:
+        """Gives it a photo.
+
+        Args:
+            others: the files of networks that its faces ask for; see `OtherFiles`.
+        """
         if not self.flights:
             self.moved_s = time.monotonic()
         self.is_lone = alone
-        self.flights[self._actor.restore.remote(photo, file, recipe)] = photo, len(file.data)
+        self.flights[self._actor.restore.remote(photo, file, recipe, others)] = photo, len(file.data)
 
     def goes_on(self) -> bool:
         """Whether tiles of a background were done since it was asked last: its photo takes long, but does not hang."""
