@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -23,7 +24,8 @@ def build_site(folder: Path) -> None:
     for file, place in CONFIGURATIONS.values():
         config = load_config(str(CHECKOUT / file), site_dir=str(folder / place), strict=True)
         logging.getLogger("jieba").setLevel(logging.WARNING)  # it tells of every dictionary that it reads
-        build(config)
+        with contextlib.chdir(CHECKOUT):  # the list of Chinese words is looked for from there
+            build(config)
 
 
 def main() -> None:

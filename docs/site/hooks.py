@@ -7,7 +7,6 @@ import posixpath
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -58,14 +57,26 @@ def _inside(link: re.Match[str], page: Page, files: Files) -> str:
     return link[1] if link[1].strip("`") == place else f"{link[1]} (`{place}`)"
 
 
-def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Any) -> dict[str, Any]:
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """The choice of language; where it leads is another place on every page."""
+    config.extra["alternate"] = [
+        {"name": name, "link": _mark(tongue), "lang": tongue} for tongue, name in NAMES.items()
+    ]
+    return config
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     language = _language(config)
-    other: Language = "en" if language == "zh" else "zh"
     root = posixpath.relpath(".", posixpath.dirname(page.url) or ".")
-    here, there = posixpath.basename(page.url), posixpath.join(root, OTHER_PLACES[language], page.url)
-    ways = {language: here, other: posixpath.normpath(there)}
-    config.extra["alternate"] = [{"name": NAMES[tongue], "link": ways[tongue], "lang": tongue} for tongue in NAMES]
-    return context
+    for tongue in NAMES:
+        place = "" if tongue == language else OTHER_PLACES[language]
+        output = output.replace(_mark(tongue), posixpath.normpath(posixpath.join(root, place, page.url)))
+    return output
+
+
+def _mark(tongue: str) -> str:
+    """Stands in a page for its address in that language; the theme leaves what has a scheme as it is."""
+    return f"same-page-in:{tongue}"
 
 
 def _language(config: MkDocsConfig) -> Language:

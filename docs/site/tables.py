@@ -102,9 +102,9 @@ def settings(language: Language) -> str:
     """Every setting with its variable; the words are those of the README's table, which a test keeps complete."""
     text = (CHECKOUT / READMES[language]).read_text(encoding="utf-8")
     rows = []
-    for names, default, meaning in re.findall(r"^\| (`[a-z_`, 、]+`) \| ([^|]*) \| ([^|]*) \|$", text, re.MULTILINE):
+    for names, default, meaning in re.findall(r"^\| (`[a-z_`, 、]+`) \|([^|]*)\|([^|]*)\|$", text, re.MULTILINE):
         named = [name for name in re.findall(r"`(\w+)`", names) if name in Settings.model_fields]
         if named:
             variables = word("comma", language).join(f"`{ENVIRONMENT_PREFIX}{name.upper()}`" for name in named)
-            rows.append((names, variables, default, meaning))
+            rows.append((names, variables, default.strip(), meaning.strip()))
     return table([word(key, language) for key in ("setting", "variable", "default", "meaning")], rows)
