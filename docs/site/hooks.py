@@ -26,6 +26,7 @@ MADE = {
     "settings": tables.settings,
     "rest": rest.reference,
 }
+WIDE = ("options", "settings", "models")  # pages
 OTHER_PLACES = {"en": "zh/", "zh": "../"}  # from the root of a language's site to that of the other
 NAMES = {"en": "English", "zh": "中文"}
 SHARED = CHECKOUT / "docs" / "samples"
@@ -44,6 +45,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     language = _language(config)
     if language == "zh":  # in the repository its pages lie one folder deeper than in its site
         markdown = re.sub(r"\]\((\.\./)+samples/", lambda found: found[0].replace("../", "", 1), markdown)
+    if "<!-- made: " in markdown and page.file.name in WIDE:
+        page.meta["hide"] = ["toc"]  # its tables need the room
     markdown = re.sub(r"<!-- made: (\w+) -->", lambda found: MADE[found[1]](language), markdown)
     return re.sub(r"\[([^\]]*)\]\(((?:\.\./)+[^)#:]+)\)", lambda found: _inside(found, page, files), markdown)
 

@@ -19,11 +19,10 @@ READMES = {"en": "README.md", "zh": "README.zh-CN.md"}
 
 def options(language: Language) -> str:
     """One row for each field of `RestoreOptions`, under every name that it has."""
-    head = [word(key, language) for key in ("option", "flag", "title", "values", "default", "acts_on", "meaning")]
+    head = [word(key, language) for key in ("option", "title", "values", "default", "acts_on", "meaning")]
     rows = [
         (
-            f"`{spec.name}`",
-            f"`{flag_name(spec)}`",
+            f"`{spec.name}`<br>`{flag_name(spec)}`",
             spec.title(language),
             _values(spec, language),
             _value(spec, spec.default, language),

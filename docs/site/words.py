@@ -12,7 +12,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "flag": ("flag", "选项"),
     "values": ("values", "取值"),
     "meaning": ("meaning", "含义"),
-    "option": ("option", "选项"),
+    "option": ("option, flag", "选项与命令行参数"),
     "title": ("on the page", "页面上的名称"),
     "default": ("default", "默认"),
     "acts_on": ("acts on", "作用于"),
