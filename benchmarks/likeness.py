@@ -33,6 +33,7 @@ from gpen_ui.faces.likeness import Embedder, face_chip, likenesses, load_embedde
 from gpen_ui.measure.samples import portrait
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import read_photo, to_eight_bits
+from gpen_ui.photo.kinds import SNIFF_BYTES, picture_format
 
 CROP_PX = 512
 LEAST_SQUARE_PX = 300  # side of a face's square in its photo; a smaller one is not sharp at 512 px
@@ -79,7 +80,7 @@ def spoiled(clean: Crop, how: Spoil, draw: np.random.Generator) -> Crop:
 def sharp_faces(folder: Path | None, count: int) -> Iterator[Crop]:
     """The largest face of each photo, aligned; at most `count`."""
     detector = small_detector()
-    photos = (read_photo(path) for path in sorted(folder.rglob("*")) if path.is_file()) if folder else (portrait(),)
+    photos = (read_photo(path) for path in _pictures(folder)) if folder else (portrait(),)
     for photo in photos:
         found = detector.detect(to_eight_bits(photo.pixels), 0.8)
         if not found:
@@ -90,6 +91,15 @@ def sharp_faces(folder: Path | None, count: int) -> Iterator[Crop]:
             count -= 1
         if not count:
             return
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The files of a folder that hold pictures, its subfolders in turns, so that the first few are of all kinds."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    found = [path for path in files if picture_format(path.open("rb").read(SNIFF_BYTES)) is not None]
+    place = {path: number for number, path in enumerate(found)}
+    first = {path.parent: place[path] for path in reversed(found)}
+    return sorted(found, key=lambda path: (place[path] - first[path.parent], path.parent))
 
 
 def put_in(picture: Crop, into: Crop, strengths: tuple[int, ...], embed: Embedder) -> list[float]:

@@ -11,6 +11,7 @@ from gpen_ui.errors import UnknownModelError
 from gpen_ui.paths import configs_folder
 from gpen_ui.texts import Language, say
 
+RESTRICTED = ("gpen", "research")  # licences that forbid, or may forbid, commercial use
 ModelKind = Literal["gpen", "detector", "parsing", "upscaler"]
 
 
@@ -41,6 +42,11 @@ class ModelSpec:
     licence: str
     embedded: bool
     scale: int | None = None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether its licence narrows what it may be used for, so that a user must agree to it."""
+        return self.licence in RESTRICTED
 
     def title(self, language: Language) -> str:
         return say(f"model.{self.name}", language)

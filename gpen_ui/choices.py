@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gpen_ui.errors import OptionError
+from gpen_ui.reasons import Reason
 
 SAME_FACE = 0.3  # intersection over union from which two boxes stand for one face
 FACES_MOST = 1000  # choices of one photo; more is no photo of people but an attack
@@ -143,12 +144,8 @@ def _same_face(one: FaceChoice, other: FaceChoice) -> bool:
     return overlap(one.box_xyxy, other.box_xyxy) >= SAME_FACE
 
 
-def _reason(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+def _reason(error: Exception) -> object:
+    return Reason(error.errors()[0]) if isinstance(error, ValidationError) else error
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -6,16 +6,14 @@ stand in the texts under `option.<field>`. Add a field here and every door shows
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpen_ui.errors import OptionError
-from gpen_ui.paths import configs_folder
-from gpen_ui.texts import Language, say
+from gpen_ui.texts import Language, has, say
 
 ActsOn = Literal["face", "photo", "input"]
 Mode = Literal["natural", "strong", "detail"]
@@ -24,6 +22,8 @@ OutputScale = Literal[1, 2, 4]
 Background = Literal["lanczos", "realesrgan"]
 LongEdge = Literal[0, 2560, 1920, 1280]
 WhichFaces = Literal["all", "largest", "centre"]
+SecondLook = Literal["off", "auto", "always"]
+ANY_BLUR_PERCENT = 50  # the end of the range of `most_blur_percent`, where blur is not even measured
 CARD_BATCH = 4  # of a card whose best one is not measured yet
 BatchSize = int | Literal["auto"]  # faces that go through the network together; "auto" is measured on the device
 
@@ -52,6 +52,9 @@ class RestoreOptions(BaseModel):
     long_edge: LongEdge = Field(0, json_schema_extra=_acts_on("input"))
     which_faces: WhichFaces = Field("all", json_schema_extra=_acts_on("input"))
     smallest_face_px: int = Field(24, ge=8, le=512, json_schema_extra=_acts_on("input"))
+    most_turned_deg: int = Field(90, ge=5, le=90, json_schema_extra=_acts_on("input"))
+    most_blur_percent: int = Field(7, ge=1, le=ANY_BLUR_PERCENT, json_schema_extra=_acts_on("input"))
+    second_look: SecondLook = Field("auto", json_schema_extra=_acts_on("input"))
     detector_threshold: float = Field(0.7, ge=0.0, le=1.0, json_schema_extra=_acts_on("input"))
     aligned: bool = Field(False, json_schema_extra=_acts_on("input"))
 
@@ -107,17 +110,20 @@ def _spec(name: str) -> OptionSpec:
     return OptionSpec(name, kinds[field.annotation], field.default, low, high, (), acts_on)
 
 
-def parse_options(values: dict[str, Any], preset: Preset | None = None) -> RestoreOptions:
+def parse_options(
+    values: Mapping[str, Any], preset: Preset | None = None, usual: RestoreOptions | None = None
+) -> RestoreOptions:
     """Options from what a user gave: an explicit value wins over the preset, the preset over the default.
 
     Args:
         values: option name -> value; None means "not given".
+        usual: the defaults of this installation; None for those of the program.
 
     Raises:
         OptionError: an unknown name, or a value outside its range.
     """
     given = {name: value for name, value in values.items() if value is not None}
-    merged = {**(preset.options if preset else {}), **given}
+    merged = {**(usual.model_dump() if usual else {}), **(preset.options if preset else {}), **given}
     try:
         return RestoreOptions(**merged)
     except ValidationError as error:
@@ -137,34 +143,40 @@ def _option_error(error: ValidationError) -> OptionError:
     return OptionError("option_range", name=name, value=first["input"], low=spec.low, high=spec.high)
 
 
+def salvaged(values: Mapping[str, Any]) -> tuple[RestoreOptions, tuple[OptionError, ...]]:
+    """Options out of values that an older version, another door or a hand may have kept: what is unknown or outside its
+    range today is left out, and told."""
+    good: dict[str, Any] = {}
+    dropped = []
+    for name, value in values.items():
+        try:
+            parse_options({name: value})
+        except OptionError as error:
+            dropped.append(error)
+        else:
+            good[name] = value
+    return parse_options(good), tuple(dropped)
+
+
+def differences(options: RestoreOptions, usual: RestoreOptions) -> dict[str, Any]:
+    """The options that are not the usual ones: name -> value."""
+    before = usual.model_dump()
+    return {name: value for name, value in options.model_dump().items() if value != before[name]}
+
+
 @dataclass(frozen=True)
 class Preset:
-    """A named set of option values and the batch size that goes with it. Title: text `preset.<name>`."""
+    """A named set of option values and the batch size that goes with it.
+
+    Attributes:
+        batch_size: None leaves the batch size as it is.
+    """
 
     name: str
     options: dict[str, Any]
-    batch_size: int
+    batch_size: BatchSize | None = None
 
-
-def preset_names() -> tuple[str, ...]:
-    """Names of the presets that come with the program, in the order of the page."""
-    return ("everyday", "high-quality", "low-end")
-
-
-def load_preset(name: str) -> Preset:
-    """Reads `configs/presets/<name>.toml`.
-
-    Raises:
-        OptionError: no preset of that name, or a wrong value in its file.
-    """
-    if name not in preset_names():
-        raise OptionError("preset_unknown", name=name, known=", ".join(preset_names()))
-    return read_preset(configs_folder() / "presets" / f"{name}.toml")
-
-
-def read_preset(path: Path) -> Preset:
-    """Reads a preset from a TOML file with `batch_size` and a table `options`; the name is the file's stem."""
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
-    options = dict(content.get("options", {}))
-    parse_options(options)
-    return Preset(path.stem, options, int(content.get("batch_size", 1)))
+    def title(self, language: Language) -> str:
+        """What a user reads: the text `preset.<name>` of one that comes with the program, else the name itself."""
+        key = f"preset.{self.name}"
+        return say(key, language) if has(key) else self.name

@@ -1,11 +1,14 @@
 """How this installation runs: folders, device, model, batch size, host. Defaults < file < environment < command line.
 
-The file is `configs/default.toml`, or the one named by `GPEN_UI_CONFIG`; an environment variable is the field's name
+The file is `configs/default.toml`, with what was made a default from the page over it, or the one named by
+`GPEN_UI_CONFIG` alone; an environment variable is the field's name
 in capitals behind `GPEN_UI_`, for example `GPEN_UI_BATCH_SIZE=4`.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import tomllib
 from collections.abc import Mapping
@@ -14,10 +17,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from gpen_ui.errors import SettingsError
-from gpen_ui.paths import configs_folder, home_folder
+from gpen_ui.errors import SettingsError, reason_of
+from gpen_ui.paths import configs_folder, home_folder, user_folder, write_whole
+from gpen_ui.reasons import Reason
 from gpen_ui.texts import Language, pick_language
 
+log = logging.getLogger(__name__)
 ENVIRONMENT_PREFIX = "GPEN_UI_"
 OutputFormat = Literal["same", "png", "jpeg", "webp", "tiff", "avif", "heic"]
 Metadata = Literal["keep", "no-gps", "none"]
@@ -48,6 +53,8 @@ class Settings(BaseModel):
         submission_mb: the largest sum of the files that are sent to page or REST in one request.
         temporary_mb: what the page's temporary files may take, and likewise the uploads that are kept for runs; the
             oldest go first.
+        options: what holds for options that are not given: name -> value. Stands in a file alone, as `[options]`; see
+            `gpen_ui.options.salvaged`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +80,7 @@ class Settings(BaseModel):
     submission_mb: int = Field(2000, ge=1)
     temporary_mb: int = Field(20_000, ge=1)
     photo_megapixels: int = Field(150, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("models_folder", "outputs_folder")
     @classmethod
@@ -111,7 +119,7 @@ def load_settings(given: Mapping[str, Any] | None = None, environment: Mapping[s
     merged: dict[str, Any] = _from_file(environment.get(f"{ENVIRONMENT_PREFIX}CONFIG"))
     for name in Settings.model_fields:
         value = environment.get(ENVIRONMENT_PREFIX + name.upper())
-        if value is not None:
+        if value is not None and name != "options":  # a table, which only a file holds
             merged[name] = value.split(os.pathsep) if name == "allowed_folders" else value
     merged.update({name: value for name, value in (given or {}).items() if value is not None})
     try:
@@ -151,16 +159,107 @@ def _settings_error(error: ValidationError) -> SettingsError:
     bounds = {side: getattr(rule, side) for rule in rules for side in ("ge", "le") if hasattr(rule, side)}
     if len(bounds) == 2:
         return SettingsError("option_range", name=name, value=value, low=bounds["ge"], high=bounds["le"])
-    return SettingsError("setting_value", name=name, value=value, reason=first["msg"])
+    return SettingsError("setting_value", name=name, value=value, reason=Reason(first))
 
 
 def _from_file(path_text: str | None) -> dict[str, Any]:
-    path = Path(path_text).expanduser() if path_text else configs_folder() / "default.toml"
-    if not path.is_file():
-        if path_text:
+    """What the files say: `configs/default.toml` and over it what was kept from the page, or the named file alone."""
+    if path_text:
+        path = Path(path_text).expanduser()
+        if not path.is_file():
             raise SettingsError("settings_file_missing", path=path)
-        return {}
+        return _read(path)
+    path = configs_folder() / "default.toml"
+    return {**(_read(path) if path.is_file() else {}), **_kept()}
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SettingsError("settings_file_broken", path=path, reason=error) from error
+
+
+# ---- defaults that were set from the page ---------------------------------------------------------------------------
+
+KEPT = ("model", "device", "batch_size", "output_format", "options")  # what the page may set
+
+
+def kept_file() -> Path:
+    """The file with the defaults that were set from the page; missing while nobody did."""
+    return user_folder() / "defaults.toml"
+
+
+def _kept() -> dict[str, Any]:
+    """What stands in `kept_file`, less what this version does not allow: no page made that, and nobody should have to
+    find the file before the program starts again."""
+    path = kept_file()
+    if not path.is_file():
+        return {}
+    try:
+        content = _read(path)
+    except SettingsError as error:
+        log.warning("%s", error)
+        return {}
+    good = {}
+    for name, value in content.items():
+        try:
+            if name not in KEPT:
+                raise SettingsError("setting_unknown", name=name, known=", ".join(KEPT))
+            with_changes(Settings(), {name: value})
+        except SettingsError as error:
+            log.warning("%s: %s", path, error)
+        else:
+            good[name] = value
+    return good
+
+
+def keep_defaults(settings: Settings, given: Mapping[str, Any]) -> Settings:
+    """Makes these values the defaults of this installation, from the next start on for every door.
+
+    Args:
+        given: values for some of `KEPT`.
+
+    Returns:
+        The settings with these values.
+
+    Raises:
+        SettingsError: a value outside its range; the file cannot be written; or GPEN_UI_CONFIG names the file that
+            holds here, which no page changes.
+    """
+    _refuse_named_file()
+    changed = with_changes(settings, given)
+    values = {name: value for name, value in given.items() if name != "options"}
+    lines = ["# The defaults of this installation, set from the page.", *map(_line, values.items())]
+    lines += ["", "[options]", *map(_line, given.get("options", {}).items())]
+    path = kept_file()
+    try:
+        write_whole(path, "\n".join(lines) + "\n")
+    except OSError as error:
+        raise SettingsError("settings_unwritten", path=path, reason=reason_of(error)) from error
+    return changed
+
+
+def forget_defaults() -> None:
+    """Back to the defaults of the program and of `configs/default.toml`, from the next start on.
+
+    Raises:
+        SettingsError: the file cannot be removed.
+    """
+    _refuse_named_file()
+    try:
+        kept_file().unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError("settings_unwritten", path=kept_file(), reason=reason_of(error)) from error
+
+
+def _refuse_named_file() -> None:
+    named = os.environ.get(f"{ENVIRONMENT_PREFIX}CONFIG")
+    if named:
+        raise SettingsError("settings_named_file", path=named)
+
+
+def _line(item: tuple[str, Any]) -> str:
+    """A value of TOML; JSON's texts, numbers and truth values are TOML's, too."""
+    name, value = item
+    return f"{name} = {json.dumps(value, ensure_ascii=False)}"

@@ -34,12 +34,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch):
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory):
     """No setting of the machine that runs the tests may reach them."""
     for name in list(os.environ):
         if name.startswith("GPEN_UI_") or name in ("LC_ALL", "LC_MESSAGES", "LANG"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-config"))  # own presets, defaults
 
 
 @pytest.fixture(scope="session")

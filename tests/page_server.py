@@ -47,6 +47,7 @@ def started_page(
     given = json.dumps({"host": "127.0.0.1", "port": 0, **settings})
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GPEN_UI_", "GRADIO_"))}
     environment["XDG_CACHE_HOME"] = str(log.parent / "cache")  # what this machine measured before is not shown
+    environment["XDG_CONFIG_HOME"] = str(log.parent / "config")  # nor what its user keeps
     if temporary is not None:
         environment["TMPDIR"] = str(temporary)
     with log.open("ab") as errors:

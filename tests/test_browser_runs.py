@@ -208,7 +208,6 @@ def test_faces_of_a_photo_are_chosen_one_by_one_and_its_file_follows(visit: Page
     assert visit.evaluate("document.activeElement.dataset.key") == "strength-1"
     visit.locator("#batch-table .photo-card", has_text="face 2: left as it was").wait_for(timeout=RUN_MS)
     assert "two_gpen.png" in visit.inner_text("#batch-faces-busy")
-    visit.screenshot(path=place / "faces.png", full_page=True)
     visit.click("#batch-table tbody button")
     visit.wait_for_selector("#batch-face-area", state="hidden")
 

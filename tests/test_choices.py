@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_ui.choices import TYPED_PATTERN, FaceChoice, as_json, overlap, parse_choices, read_choices
+from gpen_ui.choices import TYPED_PATTERN, FaceChoice, as_json, as_typed, merged, overlap, parse_choices, read_choices
 from gpen_ui.engine import Chosen, RestoredPhoto, Restorer, restoration_note
 from gpen_ui.engine.recent import RecentCrops
 from gpen_ui.errors import OptionError
@@ -235,6 +235,14 @@ def test_choices_as_they_are_typed() -> None:
         FaceChoice(number=4),
         FaceChoice(box_xyxy=(820, 310, 905, 420), strength=5),
     )
+
+
+def test_choices_are_typed_as_they_are_read_and_new_ones_take_the_place_of_those_of_the_same_face() -> None:
+    text = "2=off,1=40,3=80@gpen-bfr-512,4=on,5=on@gpen-bfr-512,85x110+820+310=5"
+    assert as_typed(read_choices(text)) == text and as_typed(()) == ""
+    assert as_typed((FaceChoice(box_xyxy=(-2.4, 3.6, 50.2, 60)),)) == "50x56+0+4=on"
+    before = read_choices("1=off,2=30,85x110+820+310=5")
+    assert as_typed(merged(before, read_choices("2=on,86x112+821+309=off"))) == "1=off,2=on,86x112+821+309=off"
 
 
 def test_choices_survive_their_way_as_text() -> None:

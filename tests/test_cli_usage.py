@@ -12,7 +12,8 @@ import pytest
 from gpen_ui import __version__
 from gpen_ui.cli.flags import flag_name, options_from_flags, spelled
 from gpen_ui.errors import OptionError
-from gpen_ui.options import OptionSpec, load_preset, option_specs
+from gpen_ui.options import OptionSpec, option_specs
+from gpen_ui.presets import load_preset
 from gpen_ui.texts import LANGUAGES, Language
 from tests.commands import CHECKOUT, CPU, all_commands, run, start
 
@@ -51,6 +52,29 @@ def test_a_missing_argument_or_unknown_command_is_exit_code_2(arguments: list[st
 def test_sentences_come_in_the_users_language(photo: Path):
     result = run("enhance", photo, "--strength", "130", language="zh")
     assert "必须在 0 到 100 之间" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mentioned"),
+    [
+        (["paint"], ["paint", "enhance"]),
+        (["enhance"], ["INPUT"]),
+        (["enhance", "x", "--recursiv"], ["--recursiv", "--recursive"]),
+        (["enhance", "x", "--strength"], ["--strength"]),
+        (["enhance", "x", "--strength", "much"], ["--strength", "much"]),
+        (["enhance", "x", "--detector-threshold=x"], ["--detector-threshold", "x"]),
+        (["enhance", "x", "--json=3"], ["--json"]),
+        (["serve", "extra"], ["extra"]),
+        (["models", "burn"], ["burn", "download"]),
+    ],
+)
+def test_what_is_typed_wrongly_is_told_in_the_users_language(arguments: list[str], mentioned: list[str]):
+    for language in LANGUAGES:
+        result = run(*arguments, language=language)
+        assert result.exit_code == 2 and result.stdout == ""
+        first = result.stderr.splitlines()[0]
+        assert all(word in first for word in mentioned), first
+        assert bool(re.search("[一-鿿]", first)) == (language == "zh"), first
 
 
 def test_the_language_follows_the_system(tmp_path: Path):

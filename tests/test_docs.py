@@ -6,7 +6,8 @@ import pytest
 
 from gpen_ui import __version__
 from gpen_ui.cli.flags import flag_name, spelled
-from gpen_ui.options import option_specs, preset_names
+from gpen_ui.options import option_specs
+from gpen_ui.presets import BUILT_IN
 from gpen_ui.settings import Settings
 from tests.commands import CHECKOUT, all_commands
 
@@ -24,7 +25,7 @@ def test_the_readme_names_every_option_command_preset_and_setting(name: str):
             assert all(f"{value:g}" in row for value in (spec.low, spec.high, spec.default))
     for command in all_commands():
         assert f"`{' '.join(command)}" in text
-    for preset in preset_names():
+    for preset in BUILT_IN:
         assert f"`{preset}`" in text
     for setting in Settings.model_fields:
         assert f"`{setting}`" in text

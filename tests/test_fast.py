@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from gpen_ui.engine import precision
+from gpen_ui.engine import precision, processor
 from gpen_ui.engine.fast import FastGpen, fir_adds, fir_depthwise, upsample_picture
-from gpen_ui.engine.placement import PlainNetwork
+from gpen_ui.engine.placement import PlainNetwork, place
+from gpen_ui.engine.processor import ProcessorGpen, by_parity, can_fuse, doubled
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.network.layers import Blur, Upsample
@@ -20,33 +24,47 @@ from tests import pictures, recipe
 CONFIGS = [GpenConfig(64, 1, 1 / 16), GpenConfig(256, 2, 1 / 16)]
 
 
+Form = Callable[[Gpen, torch.dtype], FastGpen]
+FORMS = [
+    pytest.param(FastGpen, id="depthwise"),
+    pytest.param(partial(FastGpen, adds=True), id="adds"),
+    pytest.param(
+        ProcessorGpen,
+        id="processor",
+        marks=pytest.mark.skipif(not can_fuse(torch.float32), reason="this PyTorch cannot fuse on this processor"),
+    ),
+]
+
+
 def relative_l2(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a.double() - b.double()).norm() / b.double().norm())
 
 
-@pytest.mark.parametrize("adds", [False, True])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_equals_the_network_in_float32(config: GpenConfig, adds: bool) -> None:
+def test_equals_the_network_in_float32(config: GpenConfig, form: Form) -> None:
     network = recipe.fill(Gpen(config))
     x = torch.cat([recipe.input_tensor(config.size, tag) for tag in "AB"])
     with torch.inference_mode():
-        assert relative_l2(FastGpen(network, adds=adds)(x), network(x)) < 5e-6
+        assert relative_l2(form(network, torch.float32)(x), network(x)) < 5e-6
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.bfloat16, 2e-2), (torch.float16, 2e-3)])
-def test_short_types_stay_close_and_give_float32_pictures(dtype: torch.dtype, bound: float) -> None:
+def test_short_types_stay_close_and_give_float32_pictures(dtype: torch.dtype, bound: float, form: Form) -> None:
     network = recipe.fill(Gpen(CONFIGS[0]))
     x = recipe.input_tensor(64, "A")
     with torch.inference_mode():
-        out = FastGpen(network, dtype)(x)
+        out = form(network, dtype)(x)
         assert out.dtype == torch.float32
         assert relative_l2(out, network(x)) < bound
 
 
-def test_a_batch_equals_its_single_results_and_the_network_is_left_alone() -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_a_batch_equals_its_single_results_and_the_network_is_left_alone(form: Form) -> None:
     network = recipe.fill(Gpen(CONFIGS[0]))
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    fast = FastGpen(network)
+    fast = form(network, torch.float32)
     x = torch.cat([recipe.input_tensor(64, tag) for tag in "AB"])
     with torch.inference_mode():
         together = fast(x)
@@ -65,12 +83,36 @@ def test_all_forms_of_the_filters_agree() -> None:
     torch.testing.assert_close(upsample_picture(x[:, :3]), Upsample()(x[:, :3]), atol=1e-5, rtol=1e-5)
 
 
+def test_four_convolutions_are_the_transposed_one() -> None:
+    x, weight = torch.randn(2, 5, 6, 7), torch.randn(5, 4, 3, 3)
+    expected = torch.nn.functional.conv_transpose2d(x, weight, stride=2)
+    torch.testing.assert_close(doubled(x, by_parity(weight.transpose(0, 1))), expected)
+
+
+@pytest.mark.parametrize(
+    "broken", [AttributeError("no such operation"), RuntimeError("not on this processor"), torch.zeros(1, 4, 8, 8)]
+)
+def test_a_processor_that_cannot_fuse_runs_the_plain_form(
+    broken: Exception | torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def conv(*_: object, **__: object) -> torch.Tensor:
+        if isinstance(broken, Exception):
+            raise broken
+        return broken
+
+    monkeypatch.setattr(processor, "conv_leaky", conv)
+    network = recipe.fill(Gpen(CONFIGS[0]))
+    with torch.inference_mode():
+        x = recipe.input_tensor(64, "A")
+        assert relative_l2(place(network, "cpu", torch.float32)(x), network(x)) < 5e-6
+
+
 def test_bfloat16_stays_within_two_levels_on_the_embedded_model() -> None:
     network = load_network(home_folder() / "models" / "gpen-lite-512.pth")
     face = cv2.resize(pictures.degraded(pictures.astronaut()[30:230, 120:320], factor=0.5), (512, 512))
     x = torch.from_numpy(face).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.inference_mode():
-        off = ((FastGpen(network, torch.bfloat16)(x) - network(x)).abs() * 127.5).flatten()
+        off = ((place(network, "cpu", torch.bfloat16)(x) - network(x)).abs() * 127.5).flatten()
     assert float(off.kthvalue(int(off.numel() * 0.999)).values) <= 2 and float(off.max()) <= 4
 
 

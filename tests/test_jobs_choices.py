@@ -238,7 +238,7 @@ def test_a_face_through_another_network_and_a_drawn_one_are_in_the_reports(lab: 
     drawn = next(face.number for face in faces if face.score < 0.5)
     assert set(facts[0]["choices"].split(",")) == {"1=off", f"{len(faces)}=40", f"{drawn}=on"}
     sheet = "".join(contact_sheet(lab.store, record, "en"))
-    assert "chosen for single faces: face 1: left as it was" in sheet and "strength 40" in sheet
+    assert "Chosen for single faces: face 1: left as it was" in sheet and "strength 40" in sheet
     assert "单独设置的人脸" in "".join(contact_sheet(lab.store, record, "zh"))
 
 
@@ -252,6 +252,26 @@ def test_what_cannot_be_is_one_sentence_and_changes_nothing(lab: Lab, typed: str
         choose(lab, run, typed)
     assert "\n" not in str(caught.value)
     assert photo_of(lab, run).state == "done" and photo_of(lab, run).choices == ()
+
+
+def test_more_choices_than_a_photo_can_have_are_refused(lab: Lab):
+    run = done_run(lab)
+    many = tuple(FaceChoice(box_xyxy=(9.0 * place, 0, 9.0 * place + 5, 5)) for place in range(1001))
+    with pytest.raises(UsageError, match="1000"):
+        lab.runs.choose(run, photo_of(lab, run).id, many)
+    assert photo_of(lab, run).choices == ()
+
+
+def test_numbers_of_before_the_first_time_become_boxes(lab: Lab):
+    draw(lab.photos / "a.png", 3)
+    run = lab.plan(PLAIN)
+    choices = with_asked(lab.store, lab.runs.run(run), photo_of(lab, run), read_choices("1=off,2=40"), lab.folder)
+    assert choices == read_choices("1=off,2=40") and not lab.runs.choose(run, photo_of(lab, run).id, choices)
+    lab.do(run)
+    assert changed(lab) == [False, True, True]
+    photo = choose(lab, run, "1=on")
+    assert changed(lab) == [True, True, True] and len(photo.choices) == 2
+    assert [face.strength for face in lab.store.ledger.faces(photo.id)] == [100, 40, 100]
 
 
 def test_photos_are_named_by_number_name_or_path(lab: Lab):

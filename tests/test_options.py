@@ -12,12 +12,10 @@ from gpen_ui.options import (
     OptionSpec,
     Preset,
     RestoreOptions,
-    load_preset,
     option_specs,
     parse_options,
-    preset_names,
-    read_preset,
 )
+from gpen_ui.presets import BUILT_IN, load_preset, read_preset
 from gpen_ui.texts import LANGUAGES, Language, has
 
 SPECS = {spec.name: spec for spec in option_specs()}
@@ -41,6 +39,9 @@ def test_the_defaults_are_the_promised_ones():
         "long_edge": 0,
         "which_faces": "all",
         "smallest_face_px": 24,
+        "most_turned_deg": 90,
+        "most_blur_percent": 7,
+        "second_look": "auto",
         "detector_threshold": 0.7,
         "aligned": False,
     }
@@ -149,7 +150,7 @@ def test_the_presets_are_the_three_ready_settings(name: str, batch_size: int, op
 
 
 def test_presets_have_a_title_in_both_languages():
-    for name in preset_names():
+    for name in BUILT_IN:
         assert has(f"preset.{name}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import shutil
 import threading
@@ -11,7 +10,6 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,12 +22,12 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from gpen_ui.access import checkpoint_file, input_folder, output_folder
-from gpen_ui.catalog import ModelSpec
-from gpen_ui.errors import CheckpointError, DownloadError, OptionError, SettingsError, Stopped, UsageError
-from gpen_ui.options import RestoreOptions, load_preset, option_specs, parse_options, preset_names
+from gpen_ui.errors import CheckpointError, OptionError, SettingsError, Stopped, UsageError
+from gpen_ui.options import RestoreOptions, option_specs, parse_options
+from gpen_ui.presets import load_preset, preset_names
 from gpen_ui.settings import Settings
 from gpen_ui.texts import LANGUAGES, say
-from gpen_ui.ui import build_app, tab_model, tab_parameters, tab_single, views
+from gpen_ui.ui import build_app, tab_parameters, tab_single, views
 from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.folders import uploaded
 from gpen_ui.ui.runs import Outcome
@@ -39,7 +37,6 @@ from gpen_ui.ui.shield import in_language
 from gpen_ui.ui.speech import Speech
 from gpen_ui.ui.turnstile import Turnstile
 from tests.page_server import running_page
-from tests.serving import Habits, running_server
 
 VISITOR: Any = SimpleNamespace(session_hash="a-visitor")
 DEFAULTS = tab_parameters.control_values(RestoreOptions())
@@ -455,64 +452,6 @@ class TestRestoring:
     def test_a_run_in_progress_is_not_disturbed_by_a_reload(self, engine: Service):
         with engine.using(4, threading.Event()), pytest.raises(UsageError, match="right now"):
             engine.reload("gpen-lite-512", "cpu", 2)
-
-
-class TestDownloads:
-    @pytest.fixture
-    def handlers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tab_model.ModelHandlers]:
-        """Tab 4 with a catalogue of one model, which a server on this machine has."""
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        data = b"weights" * 50_000
-        with running_server() as server:
-            server.paths["/net"] = Habits(data)
-            digest = hashlib.sha256(data).hexdigest()
-            spec = ModelSpec(
-                "gpen-bfr-256", "gpen", "net.pth", 256, len(data), digest, (server.url("/net"),), "gpen", False
-            )
-            monkeypatch.setattr(tab_model, "all_models", lambda: {spec.name: spec})
-            monkeypatch.setattr(tab_model, "model_spec", lambda _: spec)
-            settings = Settings(models_folder=tmp_path / "models", allowed_folders=())
-            speech = Speech("zh")
-            with gr.Blocks():
-                tab = tab_model.lay_out(settings, speech)
-                status = gr.HTML()
-            yield tab_model.ModelHandlers(tab, status, Service(settings, tmp_path), speech)
-
-    def test_a_missing_model_is_downloaded_with_its_licence_in_sight(self, handlers: tab_model.ModelHandlers):
-        tab = handlers.tab
-        before = handlers.show()
-        assert say("page.model.state.missing", "zh") in before[tab.catalogue]
-        assert say("licence.gpen", "zh") in before[tab.download_choice]["info"]
-        shown = last(handlers.download(VISITOR, "gpen-bfr-256"))
-        assert (handlers.service.settings.models_folder / "net.pth").is_file()
-        assert say("page.model.state.present", "zh") in shown[tab.catalogue]
-        assert shown[tab.download]["interactive"] is False
-
-    def test_a_stopped_download_says_that_it_goes_on_later(
-        self, handlers: tab_model.ModelHandlers, monkeypatch: pytest.MonkeyPatch
-    ):
-        session = handlers.service.session(VISITOR.session_hash)
-        monkeypatch.setattr(threading.Thread, "start", stopping(threading.Thread.start, session))
-        shown = last(handlers.download(VISITOR, "gpen-bfr-256"))
-        assert say("page.model.download.stopped", "zh") in shown[handlers.tab.download_progress]
-
-    def test_a_download_that_fails_is_one_sentence(self, handlers: tab_model.ModelHandlers):
-        folder = handlers.service.settings.models_folder
-        folder.parent.mkdir(exist_ok=True)
-        folder.write_text("a file where the folder should be")
-        with pytest.raises(DownloadError):
-            last(handlers.download(VISITOR, "gpen-bfr-256"))
-
-
-def stopping(start: Any, session: Any) -> Any:
-    """`Thread.start` for a user who clicks "Stop" before the first byte arrives."""
-
-    def start_stopped(thread: threading.Thread) -> None:
-        session.download_stop.set()
-        start(thread)
-
-    return start_stopped
 
 
 @pytest.mark.parametrize("name", preset_names())

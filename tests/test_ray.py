@@ -176,7 +176,7 @@ def test_results_and_report_are_those_of_one_process(
     do(lab, run)
     assert len(set(loads.read_text().split())) == len(loads.read_text().split()) <= 2  # once in each actor
     assert {device.rpartition("#")[2] for device in device_of(lab, run)} <= {"1", "2"}
-    monkeypatch.setattr("gpen_ui.engine.restorer.choose_dtype", lambda device: torch.float32)
+    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda device: torch.float32)
     (lab.folder / "here").mkdir()
     here = Lab(lab.folder / "here", lab.restorer.model_path)
     here.photos = lab.photos
@@ -194,7 +194,7 @@ def test_faces_are_kept_on_the_drivers_own_node_and_the_bytes_are_the_same_elsew
     connected: Orders, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ):
     """The actor's own code, called here: this process is on the driver's node."""
-    monkeypatch.setattr("gpen_ui.engine.restorer.choose_dtype", lambda device: torch.float32)
+    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda device: torch.float32)
     path = draw(lab.photos / "one.png", 1)
     run = lab.store.run(lab.plan(settings=on_ray(lab)))
     (photo,) = lab.store.ledger.photos(run.id)
@@ -220,7 +220,7 @@ def test_what_is_asked_of_single_faces_is_done_on_the_cluster_also_through_anoth
     torch.manual_seed(128)
     torch.save(Gpen(GpenConfig(128, 1, 1 / 16)).state_dict(), lab.folder / "tiny-128.pth")
     monkeypatch.setenv("GPEN_UI_MODELS_FOLDER", str(lab.folder))
-    monkeypatch.setattr("gpen_ui.engine.restorer.choose_dtype", lambda device: torch.float32)
+    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda device: torch.float32)
     draw(lab.photos / "a.png", 3)
     options = RestoreOptions(likeness_guard="off")
     run = lab.plan(options, on_ray(lab))

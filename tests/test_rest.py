@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpen_ui.options import option_specs, preset_names
+from gpen_ui.options import option_specs
+from gpen_ui.presets import preset_names
 from gpen_ui.texts import say
 from tests.jobs_lab import draw
 from tests.rest_server import RestServer, ended, running_rest, until

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import concurrent.futures
 import io
+import itertools
 import json
 import os
 import pickle
@@ -535,6 +536,9 @@ class TestGuessing:
         with concurrent.futures.ThreadPoolExecutor(20) as crowd:
             answers = list(crowd.map(guess, range(20)))
         assert answers.count(401) <= FREE + 1 and answers.count(429) >= 20 - FREE - 1
+        more = itertools.count(20)
+        while guess(next(more)) != 429:  # a busy machine took longer than the first wait; each guess doubles it
+            pass
         late = httpx.get(f"{server.url}/en/", headers={"authorization": PASSWORD}, trust_env=False)
         assert late.status_code == 429 and int(late.headers["retry-after"]) >= 1  # also a right one waits
         other = {"authorization": PASSWORD, "x-forwarded-for": "10.1.2.3"}  # as a proxy on this machine says it

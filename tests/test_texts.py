@@ -3,11 +3,13 @@
 import ast
 import re
 import string
+import time
 from pathlib import Path
 
 import pytest
 
-from gpen_ui.texts import LANGUAGES, pick_language, say, table
+from gpen_ui.texts import LANGUAGES, Language, pick_language, say, table
+from gpen_ui.texts.numbers import grouped, moment
 
 PACKAGE = Path(__file__).resolve().parent.parent / "gpen_ui"
 SAYERS = (
@@ -116,3 +118,38 @@ def test_the_language_follows_browser_and_locale(asked: str | None, language: st
 
 def test_say_fills_places():
     assert "7" in say("error.option_range", "zh", name="strength", low=0, high=5, value=7)
+
+
+@pytest.mark.parametrize(
+    ("count", "en", "zh"),
+    [
+        (0, "0 photos", "0 张"),
+        (1, "1 photo", "1 张"),
+        (2, "2 photos", "2 张"),
+        (1234, "1\u00a0234 photos", "1\u00a0234 张"),
+    ],
+)
+def test_numbers_and_plurals_are_each_languages_own(count: int, en: str, zh: str):
+    assert en in say("page.progress.first", "en", total=count, elapsed="3 s")
+    assert zh in say("page.progress.first", "zh", total=count, elapsed="3 秒")
+
+
+def test_digits_are_grouped_only_in_numbers():
+    assert [grouped(number) for number in (0, 999, 1000, 1234567, -1234, "?", True)] == [
+        "0", "999", "1\u00a0000", "1\u00a0234\u00a0567", "-1\u00a0234", "?", "True",
+    ]  # fmt: skip
+    assert "7860" in say("error.page_port_taken", "en", host="127.0.0.1", port=7860, reason="x")
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "5 Mar 2026, 09:07"), ("zh", "2026年3月5日 09:07")])
+def test_a_day_is_written_as_each_language_does(language: Language, text: str):
+    assert moment(time.mktime((2026, 3, 5, 9, 7, 0, 0, 0, -1)), language) == text
+
+
+def test_no_text_guesses_a_plural():
+    """A number in front of a noun goes through `{count:face|faces}`."""
+    nouns = "photos?|faces?|files?|tiles?|parameters?|pictures?|bytes?|seconds?|minutes?|models?"
+    for key, texts in table().items():
+        assert "(s)" not in texts["en"], key
+        found = set(re.findall(rf"(?<!\{{)\{{(\w+)\}} (?:{nouns})\b", texts["en"]))
+        assert found <= {"pace", "last", "format"}, (key, texts["en"])  # a decimal, the end of a span, a kind of file

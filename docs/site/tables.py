@@ -9,7 +9,8 @@ from typing import Any
 from docs.site.words import Language, table, word
 from gpen_ui.catalog import all_models
 from gpen_ui.cli.flags import flag_name, spelled
-from gpen_ui.options import OptionSpec, load_preset, option_specs, preset_names
+from gpen_ui.options import OptionSpec, option_specs
+from gpen_ui.presets import BUILT_IN, load_preset
 from gpen_ui.settings import ENVIRONMENT_PREFIX, Settings
 from gpen_ui.texts import has, say
 
@@ -58,7 +59,7 @@ def _meaning(spec: OptionSpec, language: Language) -> str:
 
 def presets(language: Language) -> str:
     """What each preset sets; an empty cell leaves the default."""
-    loaded = [load_preset(name) for name in preset_names()]
+    loaded = [load_preset(name) for name in BUILT_IN]
     touched = [spec for spec in option_specs() if any(spec.name in preset.options for preset in loaded)]
     titles = [f"`{preset.name}`<br>{say(f'preset.{preset.name}', language)}" for preset in loaded]
     head = [word("preset", language), *titles]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,20 +10,22 @@ from fastapi import APIRouter
 from gpen_ui import __version__
 from gpen_ui.api.models import DeviceAnswer, HealthAnswer, OptionList, PresetList
 from gpen_ui.api.parts import GivenLanguage, GivenParts
-from gpen_ui.options import load_preset, option_specs, preset_names
-from gpen_ui.texts import say
+from gpen_ui.errors import OptionError
+from gpen_ui.options import option_specs
+from gpen_ui.presets import load_preset, preset_names
 
 router = APIRouter()
 
 
 @router.get("/options", response_model=OptionList)
-def list_options(language: GivenLanguage) -> dict[str, Any]:
-    """The table of options with their ranges."""
-    names = ("name", "kind", "default", "low", "high", "choices", "acts_on")
+def list_options(parts: GivenParts, language: GivenLanguage) -> dict[str, Any]:
+    """The table of options with their ranges, and the defaults of this installation."""
+    names = ("name", "kind", "low", "high", "choices", "acts_on")
     return {
         "options": [
             {
                 **{name: getattr(spec, name) for name in names},
+                "default": getattr(parts.engine.usual_options, spec.name),
                 "title": spec.title(language),
                 "help": spec.help(language),
             }
@@ -33,13 +36,16 @@ def list_options(language: GivenLanguage) -> dict[str, Any]:
 
 @router.get("/presets", response_model=PresetList)
 def list_presets(language: GivenLanguage) -> dict[str, Any]:
-    """Named sets of options."""
-    presets = [load_preset(name) for name in preset_names()]
+    """Named sets of options; one of a user's own that this version cannot read is left out."""
+    presets = []
+    for name in preset_names():
+        with suppress(OptionError):
+            presets.append(load_preset(name))
     return {
         "presets": [
             {
                 "name": preset.name,
-                "title": say(f"preset.{preset.name}", language),
+                "title": preset.title(language),
                 "options": preset.options,
                 "batch_size": preset.batch_size,
             }

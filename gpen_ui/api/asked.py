@@ -19,7 +19,8 @@ from gpen_ui.choices import TYPED_PATTERN, FaceChoice, read_choices
 from gpen_ui.errors import OptionError, UsageError
 from gpen_ui.jobs import RunSettings, run_settings_of
 from gpen_ui.jobs.names import LONGEST
-from gpen_ui.options import Preset, RestoreOptions, load_preset, parse_options, preset_names
+from gpen_ui.options import Preset, RestoreOptions, parse_options
+from gpen_ui.presets import NAME_LONGEST, load_preset, preset_names
 from gpen_ui.settings import Settings, with_changes
 from gpen_ui.texts import Language, has, say
 
@@ -65,15 +66,19 @@ class Asked:
     run: dict[str, Any] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
 
-    def restore_options(self, before: RestoreOptions | None = None) -> RestoreOptions:
-        """The options; those of `before` stand where nothing was given.
+    def restore_options(self, before: RestoreOptions) -> RestoreOptions:
+        """The options; those of `before` stand where nothing was given: the installation's defaults, or a run's own.
 
         Raises:
             OptionError: a value outside its range.
         """
-        usual = before.model_dump() if before is not None else {}
-        preset = self.preset.options if self.preset is not None else {}
-        return parse_options({**usual, **preset, **self.options})
+        return parse_options(self.options, self.preset, before)
+
+    @property
+    def _batch_size(self) -> dict[str, Any]:
+        """What the preset says about it; nothing in many of users' own."""
+        known = self.preset is not None and self.preset.batch_size is not None
+        return {"batch_size": self.preset.batch_size} if known and self.preset is not None else {}
 
     def face_choices(self) -> tuple[FaceChoice, ...]:
         """What is asked of single faces.
@@ -89,8 +94,7 @@ class Asked:
         Raises:
             SettingsError: a value outside its range.
         """
-        batch_size = {"batch_size": self.preset.batch_size} if self.preset is not None else {}
-        return with_changes(settings, {**batch_size, **self.settings})
+        return with_changes(settings, {**self._batch_size, **self.settings})
 
     def run_settings(self, settings: Settings, chosen: Chosen) -> RunSettings:
         """How a new run works, with the model and on the device that the server has.
@@ -104,7 +108,7 @@ class Asked:
     def changed_run(self, before: RunSettings, settings: Settings) -> RunSettings:
         """The settings of a run that goes on, with what was asked for."""
         wanted = self.changed(settings)
-        given = [*self.settings, *(["batch_size"] if self.preset is not None else [])]
+        given = [*self.settings, *self._batch_size]
         return replace(before, **{name: getattr(wanted, name) for name in given}, **self.run)
 
 
@@ -168,7 +172,7 @@ def field_schemas(known: Iterable[str]) -> dict[str, dict[str, Any]]:
     others = {
         **{name: settings[name] for name in (*OF_SETTINGS, "batch_size")},
         **OF_RUNS,
-        "preset": {"type": "string", "enum": list(preset_names())},
+        "preset": {"type": "string", "minLength": 1, "maxLength": NAME_LONGEST, "enum": list(preset_names())},
         "folder": _TEXT,
         "output": _TEXT,
         "faces": {"type": "string", "maxLength": FACES_LONGEST, "pattern": TYPED_PATTERN},

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from gpen_ui.api.models import ErrorAnswer, ErrorFacts
 from gpen_ui.api.parts import language_of, place_of
 from gpen_ui.errors import DeviceError, GpenError, ModelError, PhotoError, PhotoTooLargeError, Stopped, UsageError
+from gpen_ui.reasons import Reason
 from gpen_ui.texts import Language, say
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def add_handlers(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return error_answer(UsageError("api_invalid", where=where, reason=first["msg"]), language_of(request))
+        return error_answer(UsageError("api_invalid", where=where, reason=Reason(first)), language_of(request))
 
     def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -106,7 +106,7 @@ class PresetAnswer(BaseModel):
     name: str
     title: str
     options: dict[str, Any]
-    batch_size: int
+    batch_size: int | Literal["auto"] | None
 
 
 class PresetList(BaseModel):

@@ -53,7 +53,7 @@ def _new_folder(parts: Parts) -> str:
 async def _when_its_turn_comes(request: Request, parts: Parts, photo: Path, asked: Asked) -> Response:
     """Waits without a thread; only the first two of the waiting requests stand in the queue to the device."""
     wanted = Chosen(photo, asked.face_choices())
-    options, output = asked.restore_options(), output_of(asked.changed(parts.settings))
+    options, output = asked.restore_options(parts.engine.usual_options), output_of(asked.changed(parts.settings))
     stop = threading.Event()
     watching = asyncio.create_task(_stop_when_gone(request, stop))
     try:

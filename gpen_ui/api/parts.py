@@ -16,7 +16,7 @@ from fastapi import Path as PathParameter
 from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.jobs import PhotoRecord, RunRecord, Runs
 from gpen_ui.jobs.uploads import FOLDER
-from gpen_ui.options import BatchSize
+from gpen_ui.options import BatchSize, RestoreOptions
 from gpen_ui.settings import Settings
 from gpen_ui.texts import Language, pick_language
 
@@ -46,6 +46,11 @@ class Engine(Protocol):
     @property
     def chosen(self) -> Chosen:
         """What new runs work with."""
+        ...
+
+    @property
+    def usual_options(self) -> RestoreOptions:
+        """The defaults of this installation."""
         ...
 
     @property

@@ -58,7 +58,7 @@ def show_photo(
 
 @router.post("/runs/{run_id}/photos/{number}/faces", response_model=PhotoAnswer)
 async def choose_faces(
-    request: Request, run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage
+    request: Request, run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage, place: GivenPlace
 ) -> dict[str, Any]:
     """Takes a JSON object with `faces`; the photo is done again with what it says, at once when the run is done."""
     asked = await read_json(request, FACES_FIELDS)
@@ -70,7 +70,7 @@ async def choose_faces(
         choices = with_asked(store, run, photo, asked.face_choices(), parts.settings.models_folder)
         with parts.places.place():
             parts.runs.choose(run.id, photo.id, choices)
-        return _photo_answer(parts, run, store.ledger.photo(photo.id) or photo, language)
+        return _photo_answer(parts, run, store.ledger.photo(photo.id) or photo, language, place)
 
     return await run_in_threadpool(choose)
 

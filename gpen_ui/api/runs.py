@@ -195,7 +195,7 @@ def _start(parts: Parts, inputs: list[Path], output: str, asked: Asked) -> RunRe
     plan = plan_run(
         inputs,
         target,
-        asked.restore_options(),
+        asked.restore_options(parts.engine.usual_options),
         asked.run_settings(parts.settings, parts.engine.chosen),
         is_result=is_result,
     )

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpen_ui.cli.batch_view import BatchView, show_plan
-from gpen_ui.cli.flags import FORMATS, options_from_flags, with_option_flags, with_output_flags
+from gpen_ui.cli.flags import FORMATS, options_from_flags, usual_options, with_option_flags, with_output_flags
 from gpen_ui.cli.speech import spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
 from gpen_ui.errors import UsageError
-from gpen_ui.options import Preset, RestoreOptions, load_preset, preset_names
+from gpen_ui.options import Preset, RestoreOptions
 from gpen_ui.paths import findable
+from gpen_ui.presets import BUILT_IN, load_preset_or_file
 from gpen_ui.settings import Settings, load_settings
 from gpen_ui.texts import Language, say
 
@@ -54,7 +55,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         ray_actors: Annotated[int | None, typer.Option(metavar="N", help=text("cli.batch.ray_actors"))] = None,
         ray_cores: Annotated[int | None, typer.Option(metavar="N", help=text("cli.batch.ray_cores"))] = None,
         preset: Annotated[
-            str | None, typer.Option(metavar="|".join(preset_names()), help=text("cli.flag.preset"))
+            str | None, typer.Option(metavar=f"{'|'.join(BUILT_IN)}|NAME|FILE", help=text("cli.flag.preset"))
         ] = None,
         model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
         device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,
@@ -78,7 +79,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         given_output: dict[str, Any] | None = None,
     ) -> None:
         with spoken_errors(language):
-            chosen = load_preset(preset) if preset is not None else None
+            chosen = load_preset_or_file(preset) if preset is not None else None
             _check_engine(engine, {"--ray-actors": ray_actors, "--ray-cores": ray_cores})
             flags = {
                 "engine": engine,
@@ -102,7 +103,9 @@ def add_to(program: typer.Typer, language: Language) -> None:
                 "watch": watch or None,
                 "again": again or None,
             }
-            asked = _Asked(inputs or [], output, resume, retry_failed, dry_run, chosen, given_options or {}, flags)
+            asked = _Asked(
+                inputs or [], output, resume, retry_failed, dry_run, chosen, given_options or {}, flags, language
+            )
             raise typer.Exit(_batch(asked, BatchView(language, as_json=as_json, quiet=quiet), language))
 
     program.command("batch", help=text("cli.batch.help"))(
@@ -122,6 +125,7 @@ class _Asked:
     preset: Preset | None
     options: dict[str, Any]
     flags: dict[str, Any]
+    language: Language
 
     @property
     def goes_on(self) -> bool:
@@ -226,7 +230,7 @@ def _run_to_go_on_with(asked: _Asked, settings: Settings, runs: "Runs") -> "RunR
 def _plan(asked: _Asked, settings: Settings, is_result: Any) -> "Plan":
     from gpen_ui.jobs import plan_run
 
-    options = options_from_flags(asked.options, asked.preset)
+    options = options_from_flags(asked.options, asked.preset, usual_options(settings, asked.language))
     output = asked.output or settings.outputs_folder
     return plan_run(asked.inputs, output, options, _run_settings(asked, settings), is_result=is_result)
 
@@ -267,7 +271,7 @@ def _changed_options(asked: _Asked, run: "RunRecord") -> RestoreOptions | None:
     """The run's options with what was given now; None when nothing was."""
     if asked.preset is None and all(value is None for value in asked.options.values()):
         return None
-    preset = asked.preset or Preset("", {}, 1)
+    preset = asked.preset or Preset("", {})
     return options_from_flags(asked.options, replace(preset, options={**run.options.model_dump(), **preset.options}))
 
 

@@ -15,14 +15,22 @@ import typer
 
 from gpen_ui.choices import FaceChoice, read_choices
 from gpen_ui.cli.background import BackgroundLines
-from gpen_ui.cli.flags import FACE, FORMATS, options_from_flags, with_option_flags, with_output_flags
+from gpen_ui.cli.flags import (
+    FACE,
+    FORMATS,
+    options_from_flags,
+    usual_options,
+    with_option_flags,
+    with_output_flags,
+)
 from gpen_ui.cli.inputs import Source, gather_sources
 from gpen_ui.cli.progress import shown_progress
 from gpen_ui.cli.report import Report, Written
 from gpen_ui.cli.speech import spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
 from gpen_ui.errors import GpenError, UsageError
-from gpen_ui.options import Preset, RestoreOptions, load_preset, preset_names
+from gpen_ui.options import Preset, RestoreOptions
+from gpen_ui.presets import BUILT_IN, load_preset_or_file
 from gpen_ui.settings import Settings, load_settings
 from gpen_ui.texts import Language, say
 
@@ -41,7 +49,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         output: Annotated[Path | None, typer.Option("--output", "-o", help=text("cli.flag.output"))] = None,
         recursive: Annotated[bool, typer.Option("--recursive", "-r", help=text("cli.flag.recursive"))] = False,
         preset: Annotated[
-            str | None, typer.Option(metavar="|".join(preset_names()), help=text("cli.flag.preset"))
+            str | None, typer.Option(metavar=f"{'|'.join(BUILT_IN)}|NAME|FILE", help=text("cli.flag.preset"))
         ] = None,
         face: Annotated[list[str] | None, typer.Option(metavar=FACE, help=text("cli.flag.face"))] = None,
         model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
@@ -57,9 +65,9 @@ def add_to(program: typer.Typer, language: Language) -> None:
         given_output: dict[str, Any] | None = None,
     ) -> None:
         with spoken_errors(language):
-            chosen = load_preset(preset) if preset is not None else None
-            options = options_from_flags(given_options or {}, chosen)
+            chosen = load_preset_or_file(preset) if preset is not None else None
             settings = _settings(chosen, output, model, device, batch_size, output_format, suffix, given_output or {})
+            options = options_from_flags(given_options or {}, chosen, usual_options(settings, language))
             report = Report(language, as_json=as_json, quiet=quiet)
             _run(
                 _Plan(inputs, recursive, settings, options, read_choices(",".join(face or ())), language, silent=quiet),

@@ -9,12 +9,19 @@ from typing import Any, get_args
 
 import typer
 
+from gpen_ui.cli.speech import complain
 from gpen_ui.errors import OptionError
-from gpen_ui.options import OptionSpec, Preset, RestoreOptions, option_specs, parse_options
-from gpen_ui.settings import Metadata, OutputFormat
+from gpen_ui.options import OptionSpec, Preset, RestoreOptions, option_specs, parse_options, salvaged
+from gpen_ui.settings import Metadata, OutputFormat, Settings
 from gpen_ui.texts import Language, has, say
 
-SHORT_NAMES = {"detail_enhancement": "detail", "output_scale": "scale", "smallest_face_px": "smallest-face"}
+SHORT_NAMES = {
+    "detail_enhancement": "detail",
+    "output_scale": "scale",
+    "smallest_face_px": "smallest-face",
+    "most_turned_deg": "most-turned",
+    "most_blur_percent": "most-blur",
+}
 OFF = "off"  # how a choice of 0 is typed
 FACE = "FACE=off|on|STRENGTH[@MODEL]"  # of `--face`
 FORMATS = "|".join(get_args(OutputFormat))  # of `--format`
@@ -90,8 +97,13 @@ def with_output_flags(command: Callable[..., None], language: Language) -> Calla
     return with_flags
 
 
-def options_from_flags(given_options: dict[str, Any], preset: Preset | None) -> RestoreOptions:
+def options_from_flags(
+    given_options: dict[str, Any], preset: Preset | None, usual: RestoreOptions | None = None
+) -> RestoreOptions:
     """The options that the user asked for.
+
+    Args:
+        usual: the defaults of this installation.
 
     Raises:
         OptionError: a value outside its range, told in the words of the command line.
@@ -99,9 +111,17 @@ def options_from_flags(given_options: dict[str, Any], preset: Preset | None) -> 
     specs = {spec.name: spec for spec in option_specs()}
     values = {name: _typed(specs[name], value) for name, value in given_options.items()}
     try:
-        return parse_options(values, preset)
+        return parse_options(values, preset, usual)
     except OptionError as error:
         raise _in_words_of_the_command_line(error, specs) from error
+
+
+def usual_options(settings: Settings, language: Language) -> RestoreOptions:
+    """The defaults of this installation; what this version does not allow any more is told and left out."""
+    usual, dropped = salvaged(settings.options)
+    for error in dropped:
+        complain(error, language)
+    return usual
 
 
 def _flag(spec: OptionSpec, language: Language) -> inspect.Parameter:

@@ -45,10 +45,15 @@ def build_program(language: Language) -> typer.Typer:
     import typer
 
     from gpen_ui.cli import batch, bench, doctor, enhance, models, runs, serve, warmup
+    from gpen_ui.cli.usage import spoken_group
 
     # no rich markup: its tables cut long flags off, and it takes square brackets for styles
     program = typer.Typer(
-        no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        cls=spoken_group(language),
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
     )
     program.callback(help=say("cli.help", language))(_overview(language))
     for command in (enhance, batch, runs, serve, models, doctor, warmup, bench):

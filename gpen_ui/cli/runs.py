@@ -6,7 +6,6 @@ cancel."""
 import secrets
 import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -23,6 +22,7 @@ from gpen_ui.errors import UsageError, reason_of
 from gpen_ui.paths import shown
 from gpen_ui.settings import load_settings
 from gpen_ui.texts import Language, say
+from gpen_ui.texts.numbers import moment
 
 if TYPE_CHECKING:
     from gpen_ui.engine import Restorer
@@ -170,7 +170,7 @@ def _show_run(runs: "Runs", run: "RunRecord", language: Language, as_json: bool)
         answer_json({**run_facts(run, language), **counts, "seconds_left": progress.seconds_left})
         return
     state = say(f"runs.state.{'interrupted' if run.is_interrupted else run.state}", language)
-    begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_s))
+    begun = moment(run.created_s, language)
     inputs = ", ".join(shown(path) for path in run.inputs)
     numbers = say("runs.counts", language, **counts)
     answer(f"{run.id}  {begun}  {state}  {inputs} -> {shown(run.output_folder)}: {numbers}")

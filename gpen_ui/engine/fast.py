@@ -42,9 +42,14 @@ def fir_adds(x: Tensor, padding_px: int, gain: float) -> Tensor:
 
 def fir_depthwise(x: Tensor, padding_px: int, gain: float) -> Tensor:
     """The same blur as a depthwise convolution; the quickest on a CPU in channels last."""
-    taps = torch.tensor(BLUR_TAPS, dtype=x.dtype, device=x.device)
-    kernel = torch.outer(taps, taps) * (gain / sum(BLUR_TAPS) ** 2)
-    return functional.conv2d(x, kernel.expand(x.shape[1], 1, 4, 4), padding=padding_px, groups=x.shape[1])
+    kernel = binomial(gain, x).expand(x.shape[1], 1, 4, 4)
+    return functional.conv2d(x, kernel, padding=padding_px, groups=x.shape[1])
+
+
+def binomial(gain: float, like: Tensor) -> Tensor:
+    """The (4, 4) kernel of the blur, summing to `gain`; every short type holds it exactly."""
+    taps = torch.tensor(BLUR_TAPS, dtype=like.dtype, device=like.device)
+    return torch.outer(taps, taps) * (gain / sum(BLUR_TAPS) ** 2)
 
 
 class FoldedStyledConv(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor
 from gpen_ui.engine.fast import FastGpen
 from gpen_ui.engine.memory import is_out_of_memory
 from gpen_ui.engine.precision import choose_dtype
+from gpen_ui.engine.processor import ProcessorGpen, can_fuse
 from gpen_ui.network import Gpen, GpenConfig
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ def place(network: Gpen, device: str, dtype: torch.dtype) -> Network:
             log.info("Triton is not installed: the card runs the network without fused kernels")
         else:
             return GraphedNetwork(FusedGpen(network, dtype).to(device).eval(), device)
+    if device == "cpu" and can_fuse(dtype):
+        return PlainNetwork(ProcessorGpen(network, dtype).eval())
     return PlainNetwork(FastGpen(network, dtype, adds=device != "cpu").to(device).eval())
 
 

@@ -20,7 +20,7 @@ from gpen_ui.engine.results import FaceOutcome, FaceState, Note
 from gpen_ui.engine.selection import chosen_faces, why_left
 from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.errors import GpenError
-from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, scale_of
+from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, detect_twice, scale_of
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import Photo, PhotoFile, Pixels, to_eight_bits
 
@@ -223,16 +223,21 @@ def wrapped(error: Exception, name: str) -> GpenError:
 def _find_faces(job: Job, options: RestoreOptions, detector: Detector) -> None:
     assert job.pixels is not None and job.original is not None
     start = time.perf_counter()
-    found = detector.detect(to_eight_bits(job.pixels), options.detector_threshold)
+    found = detect_twice(
+        detector,
+        to_eight_bits(job.pixels),
+        options.detector_threshold,
+        options.second_look,
+        options.smallest_face_px,
+    )
     scale = job.pixels.shape[1] / job.original.size_wh[0]
     job.faces, choices, notes = chosen_faces(found, job.choices, job.pixels, scale, detector)
     job.notes += notes
     job.clock("detect", start)
     start = time.perf_counter()
-    size_wh = (job.pixels.shape[1], job.pixels.shape[0])
     for place, face in enumerate(job.faces):
         choice = choices.get(place)
-        why = why_left(place, job.faces, choice, options, size_wh)
+        why = why_left(place, job.faces, choice, options, job.pixels)
         if why is not None:
             job.outcomes[place] = outcome(place, face, options.output_scale, "left", why)
             continue

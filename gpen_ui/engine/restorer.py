@@ -311,7 +311,7 @@ def larger_model(size_px: int, models_folder: Path) -> str | None:
 
 
 def load_detector(models_folder: Path, device: str) -> Detector:
-    """The large detector when its file is there, else the small one.
+    """The large detector when its file is there, else the small one, which also looks at pieces for the large one.
 
     Args:
         device: of the network; beside a card several photos are searched at once, each by one thread.
@@ -320,7 +320,8 @@ def load_detector(models_folder: Path, device: str) -> Detector:
         ModelError: the file is there but broken, or a package is missing.
     """
     path = models_folder / model_spec("retinaface-r50").file
-    return large_detector(path, read_state(path)) if path.is_file() else small_detector(None if device == "cpu" else 1)
+    small = small_detector(None if device == "cpu" else 1)
+    return large_detector(path, read_state(path), quick=small) if path.is_file() else small
 
 
 def load_masker(models_folder: Path, device: str) -> Masker:

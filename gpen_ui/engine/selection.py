@@ -9,8 +9,8 @@ import numpy as np
 
 from gpen_ui.choices import SAME_FACE, Box, FaceChoice, overlap
 from gpen_ui.engine.results import Note
-from gpen_ui.faces import Detector, Face, face_in_box
-from gpen_ui.options import RestoreOptions, WhichFaces
+from gpen_ui.faces import Detector, Face, blur_px, face_in_box, turned_degrees
+from gpen_ui.options import ANY_BLUR_PERCENT, RestoreOptions, WhichFaces
 from gpen_ui.photo import Pixels, to_eight_bits
 
 
@@ -63,20 +63,34 @@ def best_match(box: Box, faces: Sequence[Face]) -> int | None:
 
 
 def why_left(
-    place: int, faces: Sequence[Face], choice: FaceChoice | None, options: RestoreOptions, size_wh: tuple[int, int]
+    place: int, faces: Sequence[Face], choice: FaceChoice | None, options: RestoreOptions, pixels: Pixels
 ) -> Note | None:
     """Why a face stays as it is; None when it is to be restored.
 
     Args:
-        size_wh: of the photo that the faces were found in.
+        pixels: (H, W, 3) that the faces were found in.
     """
     if choice is not None:
         return None if choice.on else Note("face_off")
-    face = faces[place]
+    face, size_wh = faces[place], (pixels.shape[1], pixels.shape[0])
     if face.side_px < options.smallest_face_px:
         return Note("face_small", {"side": round(face.side_px), "limit": options.smallest_face_px})
     if options.which_faces != "all" and place != only_one(faces, options.which_faces, size_wh):
         return Note(f"face_not_{options.which_faces}")
+    return why_unfit(face, options, pixels)
+
+
+def why_unfit(face: Face, options: RestoreOptions, pixels: Pixels) -> Note | None:
+    """Whether a face is turned or blurred too far: what was measured, and the limit."""
+    turned = round(turned_degrees(face.points_xy))
+    if turned > options.most_turned_deg:
+        return Note("face_turned", {"turned": turned, "limit": options.most_turned_deg})
+    if options.most_blur_percent == ANY_BLUR_PERCENT:
+        return None
+    blur = blur_px(pixels, face)
+    percent = round(100 * blur / face.side_px, 1)
+    if percent > options.most_blur_percent:
+        return Note("face_blurred", {"blur": f"{blur:.1f}", "percent": percent, "limit": options.most_blur_percent})
     return None
 
 

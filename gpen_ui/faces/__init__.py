@@ -4,7 +4,9 @@ from gpen_ui.faces.align import align_transform, crop_face, face_rectangle, resc
 from gpen_ui.faces.detect import Detector, large_detector, small_detector
 from gpen_ui.faces.drawn import face_in_box
 from gpen_ui.faces.mask import parsed_mask, shape_mask
+from gpen_ui.faces.measures import blur_px, turned_degrees
 from gpen_ui.faces.paste import FaceLayer, paste_faces
+from gpen_ui.faces.tiled import detect_twice
 from gpen_ui.faces.types import Affine, Face, Points
 
 __all__ = [
@@ -14,7 +16,9 @@ __all__ = [
     "FaceLayer",
     "Points",
     "align_transform",
+    "blur_px",
     "crop_face",
+    "detect_twice",
     "face_in_box",
     "face_rectangle",
     "large_detector",
@@ -24,4 +28,5 @@ __all__ = [
     "scale_of",
     "shape_mask",
     "small_detector",
+    "turned_degrees",
 ]

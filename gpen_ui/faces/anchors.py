@@ -63,8 +63,14 @@ def decode(
 
 def merge(faces: Sequence[Face]) -> list[Face]:
     """Keeps the surest of each group of boxes that cover one face, then sorts left to right."""
+    return merge_by_rank(sorted(faces, key=lambda each: -each.score))
+
+
+def merge_by_rank(*ranks: Sequence[Face]) -> list[Face]:
+    """Keeps the first of each group of boxes that cover one face, an earlier rank before a later one, then sorts left
+    to right."""
     kept: list[Face] = []
-    for face in sorted(faces, key=lambda each: -each.score):
+    for face in (face for rank in ranks for face in rank):
         if not any(_same(face, other) for other in kept):
             kept.append(face)
     return sorted(kept, key=lambda each: each.box_xyxy[0])

@@ -30,6 +30,10 @@ class Detector(Protocol):
         """Faces of a photo (H, W, 3) RGB uint8 whose certainty reaches the threshold, left to right."""
         ...
 
+    def detect_piece(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
+        """The same for a piece of a photo, looked at once and as large as it is; faces may be listed twice."""
+        ...
+
 
 class RetinaFaceDetector:
     """RetinaFace behind any runtime.
@@ -38,14 +42,20 @@ class RetinaFaceDetector:
         name: shown to the user.
         run: (1, 3, H, W) float32 BGR, mean subtracted -> boxes (A, 4), scores (A,), points (A, 10).
         mean_bgr: what is subtracted from the 0..255 pixels.
+        quick: looks at pieces in this one's place, of which a photo has dozens.
     """
 
     def __init__(
-        self, name: str, run: Callable[[NDArray[np.float32]], RawOutputs], mean_bgr: tuple[float, float, float]
+        self,
+        name: str,
+        run: Callable[[NDArray[np.float32]], RawOutputs],
+        mean_bgr: tuple[float, float, float],
+        quick: Detector | None = None,
     ) -> None:
         self.name = name
         self._run = run
         self._mean_bgr = mean_bgr
+        self._quick = quick
 
     def detect(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
         long_side = max(pixels.shape[:2])
@@ -54,6 +64,11 @@ class RetinaFaceDetector:
         if long_side > CLOSE_UP_SIDE_PX:  # from the reduced one: a large photo is read through once
             found += self._detect_at(_reduced(whole, CLOSE_UP_SIDE_PX), CLOSE_UP_SIDE_PX / long_side, threshold)
         return merge(found)
+
+    def detect_piece(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
+        if self._quick is not None:
+            return self._quick.detect_piece(pixels, threshold)
+        return self._detect_at(pixels, 1.0, threshold)
 
     def _detect_at(self, pixels: NDArray[np.uint8], scale: float, threshold: float) -> list[Face]:
         """Faces of an already reduced picture, in the photo's coordinates; `scale` is reduced by photo."""
@@ -104,12 +119,13 @@ def small_detector(threads: int | None = None) -> Detector:
     return RetinaFaceDetector("RetinaFace MobileNet 0.25", run, MEAN_BGR_SMALL)
 
 
-def large_detector(file: Path, state: dict[str, Any], device: str = "cpu") -> Detector:
+def large_detector(file: Path, state: dict[str, Any], device: str = "cpu", quick: Detector | None = None) -> Detector:
     """RetinaFace with the ResNet-50 body, as facexlib builds it.
 
     Args:
         file: only named in errors.
         state: the checkpoint's tensors, already read safely; keys may carry a `module.` prefix.
+        quick: looks at pieces of large photos, which would take this one minutes on a processor.
 
     Raises:
         ModelError: facexlib is missing.
@@ -133,4 +149,4 @@ def large_detector(file: Path, state: dict[str, Any], device: str = "cpu") -> De
             boxes, scores, points = network(torch.from_numpy(image).to(device))
         return boxes[0].cpu().numpy(), scores[0, :, 1].cpu().numpy(), points[0].cpu().numpy()
 
-    return RetinaFaceDetector("RetinaFace ResNet-50", run, MEAN_BGR_LARGE)
+    return RetinaFaceDetector("RetinaFace ResNet-50", run, MEAN_BGR_LARGE, quick)

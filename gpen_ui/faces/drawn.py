@@ -56,17 +56,9 @@ def _found(pixels: NDArray[np.uint8], box: Box, detector: Detector) -> Face | No
     to_photo = np.array(((x1 - x0) / size_wh[0], (y1 - y0) / size_wh[1]))
     inside = [
         face
-        for face in (_moved(each, to_photo, (x0, y0)) for each in detector.detect(part, LOOK_THRESHOLD))
+        for face in (each.moved(to_photo, (x0, y0)) for each in detector.detect(part, LOOK_THRESHOLD))
         if left <= sum(face.box_xyxy[::2]) / 2 <= right
         and top <= sum(face.box_xyxy[1::2]) / 2 <= bottom
         and 0.4 < face.side_px / min(wide, high) < 2
     ]
     return max(inside, key=lambda face: face.score, default=None)
-
-
-def _moved(face: Face, scale: NDArray[np.float64], corner: tuple[int, int]) -> Face:
-    """The face in the photo's coordinates; pixel centres are at integers, so the corner of a pixel is at -0.5."""
-    box = (np.array(face.box_xyxy).reshape(2, 2) + 0.5) * scale - 0.5 + corner
-    points = (face.points_xy + 0.5) * scale - 0.5 + corner
-    left, top, right, bottom = (float(edge) for edge in box.ravel())
-    return Face((left, top, right, bottom), points.astype(np.float32), face.score)

@@ -30,3 +30,15 @@ class Face:
         """The shorter side of the box."""
         left, top, right, bottom = self.box_xyxy
         return min(right - left, bottom - top)
+
+    def moved(self, scale_xy: NDArray[np.float64], corner_xy: tuple[float, float]) -> Face:
+        """The face of a piece in the coordinates of the whole.
+
+        Args:
+            scale_xy: (2,) pixels of the whole for one of the piece; the corner of a pixel is at -0.5.
+            corner_xy: where the piece begins in the whole.
+        """
+        corners = (np.array(self.box_xyxy).reshape(2, 2) + 0.5) * scale_xy - 0.5 + corner_xy
+        points = (self.points_xy + 0.5) * scale_xy - 0.5 + corner_xy
+        left, top, right, bottom = (float(edge) for edge in corners.ravel())
+        return Face((left, top, right, bottom), points.astype(np.float32), self.score)

@@ -1,7 +1,7 @@
 """Runs that survive: kept on disk, worked on by one process at a time, seen by all."""
 
 from gpen_ui.jobs.archive import FILE_TYPES, REPORT_TYPES, run_file, run_file_name, stream_zip
-from gpen_ui.jobs.asked_faces import choices_told, choices_typed, photo_named, with_asked
+from gpen_ui.jobs.asked_faces import asked_before, choices_told, choices_typed, photo_named, with_asked
 from gpen_ui.jobs.plan import plan_run
 from gpen_ui.jobs.report import photo_facts, report_csv, report_json, run_facts
 from gpen_ui.jobs.service import Runs
@@ -43,6 +43,7 @@ __all__ = [
     "RunStore",
     "Runs",
     "Told",
+    "asked_before",
     "choices_told",
     "choices_typed",
     "contact_sheet",

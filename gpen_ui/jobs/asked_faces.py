@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gpen_ui.choices import SAME_FACE, FaceChoice, as_typed, merged, overlap
+from gpen_ui.choices import FACES_MOST, SAME_FACE, FaceChoice, as_typed, merged, overlap
 from gpen_ui.errors import ModelError, OptionError, UsageError
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.types import FaceRecord, PhotoRecord, RunRecord
@@ -55,19 +55,33 @@ def with_asked(
     for choice in new:
         if choice.model is not None and choice.on:
             _must_be_here(choice.model, models_folder)
-    faces = {face.number: face for face in store.ledger.faces(photo.id)}
-    known = photo.before_wh is not None
-
-    def located(choice: FaceChoice) -> FaceChoice:
-        if choice.number is None or not known:
-            return choice
-        face = faces.get(choice.number)
-        if face is None:
+    faces = store.ledger.faces(photo.id)
+    if photo.before_wh is not None:
+        numbers = {face.number for face in faces}
+        missing = next((choice for choice in new if choice.number is not None and choice.number not in numbers), None)
+        if missing is not None:
             name = shown(photo.path.name)
-            raise UsageError("run_face_unknown", number=choice.number, name=name, found=len(faces))
-        return choice.model_copy(update={"number": None, "box_xyxy": photo.box_in_original(face)})
+            raise UsageError("run_face_unknown", number=missing.number, name=name, found=len(faces))
+    if not new:
+        return ()
+    return merged(asked_before(photo, faces), [_by_box(choice, photo, faces) for choice in new])
 
-    return merged(photo.choices, [located(choice) for choice in new]) if new else ()
+
+def asked_before(photo: PhotoRecord, faces: Sequence[FaceRecord]) -> tuple[FaceChoice, ...]:
+    """The choices of a photo, by boxes where its faces are known by now.
+
+    A number that stands beside a box stays: it counts the faces that are found, among which a drawn one is none.
+    """
+    if any(choice.number is None for choice in photo.choices):
+        return photo.choices
+    return tuple(_by_box(choice, photo, faces) for choice in photo.choices)
+
+
+def _by_box(choice: FaceChoice, photo: PhotoRecord, faces: Sequence[FaceRecord]) -> FaceChoice:
+    face = next((face for face in faces if face.number == choice.number), None)
+    if face is None or photo.before_wh is None:
+        return choice
+    return choice.model_copy(update={"number": None, "box_xyxy": photo.box_in_original(face)})
 
 
 def choices_typed(photo: PhotoRecord, faces: Sequence[FaceRecord]) -> str:
@@ -81,8 +95,10 @@ def choices_typed(photo: PhotoRecord, faces: Sequence[FaceRecord]) -> str:
 def choices_told(photo: PhotoRecord, faces: Sequence[FaceRecord], language: Language) -> str:
     """What is asked, in words; empty when nothing is."""
     said = []
-    for choice, face in _with_faces(photo, faces):
-        number = face.number if face is not None else choice.number
+    numbered = [
+        (face.number if face is not None else choice.number, choice) for choice, face in _with_faces(photo, faces)
+    ]
+    for number, choice in sorted(numbered, key=lambda each: each[0] or FACES_MOST):
         of_face = say("runs.chosen.face", language, number=number) if number else say("runs.chosen.drawn", language)
         said.append(f"{of_face} {_told_what(choice, language)}")
     return ", ".join(said)

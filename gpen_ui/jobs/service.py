@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from gpen_ui.choices import FaceChoice
-from gpen_ui.errors import GpenError, PhotoReadError, UsageError
+from gpen_ui.choices import FACES_MOST, FaceChoice
+from gpen_ui.errors import GpenError, OptionError, PhotoReadError, UsageError
 from gpen_ui.jobs.lease import Lease
 from gpen_ui.jobs.pace import LAST_PHOTOS, photos_per_minute, seconds_left
 from gpen_ui.jobs.plan import plan_run
@@ -123,7 +123,10 @@ class Runs:
 
         Raises:
             UsageError: there is no such photo, or its file is gone.
+            OptionError: more choices than a photo can have.
         """
+        if len(choices) > FACES_MOST:
+            raise OptionError("faces_list", most=FACES_MOST)
         run = self.store.run(run_id)
         photo = self.store.ledger.photo(photo_id)
         if photo is None or not photo.path.is_file():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator
 from html import escape
 
@@ -15,6 +14,7 @@ from gpen_ui.jobs.types import PhotoRecord, RunRecord
 from gpen_ui.options import option_specs
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language, say
+from gpen_ui.texts.numbers import moment
 
 PICTURES_MOST = 2000  # photos with pictures; a browser would choke on many more. The rest are listed without
 
@@ -73,7 +73,7 @@ def _head(store: RunStore, run: RunRecord, language: Language) -> Iterator[str]:
         ("output", shown(run.output_folder)),
         ("model", f"{run.model_name or run.settings.model} {run.model_hash[:12]}"),
         ("device", run.device or "-"),
-        ("created", time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_s))),
+        ("created", moment(run.created_s, language)),
         ("worked", say("runs.seconds", language, seconds=round(run.worked_s))),
         ("options", options),
     ]

@@ -17,8 +17,9 @@ from gpen_ui.engine.restorer import Restorer
 from gpen_ui.engine.results import RestoredPhoto
 from gpen_ui.errors import Stopped
 from gpen_ui.measure.samples import clean_photo, degraded, portrait, psnr
-from gpen_ui.options import RestoreOptions, load_preset, parse_options
+from gpen_ui.options import RestoreOptions, parse_options
 from gpen_ui.photo import Photo, photo_from_pixels, save_photo
+from gpen_ui.presets import load_preset
 
 BATCH_SIZES = (1, 2, 4, 8)
 PHOTOS = 8  # of a row; as many as the batch where that is larger

@@ -11,6 +11,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
+from gpen_ui.texts.numbers import Writer
+
 Language = Literal["en", "zh"]
 
 
@@ -24,10 +26,11 @@ class Spoken(Protocol):
 
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+_WRITER = Writer()
 
 
 def say(key: str, language: Language = "en", **values: object) -> str:
-    """The text for a key, with `{name}` places filled in.
+    """The text for a key, with `{name}` places filled in; see `gpen_ui.texts.numbers` for `{count:face|faces}`.
 
     A value that can speak for itself (an error or a note inside a sentence) does so in the same language.
 
@@ -35,7 +38,7 @@ def say(key: str, language: Language = "en", **values: object) -> str:
         KeyError: no such key, or a place without a value; both are mistakes of ours that a test catches.
     """
     spoken = {name: value.sentence(language) if isinstance(value, Spoken) else value for name, value in values.items()}
-    return table()[key][language].format(**spoken)
+    return _WRITER.vformat(table()[key][language], (), spoken)
 
 
 def has(key: str) -> bool:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from gpen_ui.jobs.asked_faces import choices_told
 from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.paths import shown
+from gpen_ui.texts.numbers import moment
 from gpen_ui.ui import views
 from gpen_ui.ui.batch_size import AUTO
-from gpen_ui.ui.batch_views import inputs_text, is_done, picture, state_text, when
+from gpen_ui.ui.batch_views import inputs_text, is_done, picture, state_text
 from gpen_ui.ui.speech import Speech
 from gpen_ui.ui.tab_parameters import in_words
 
@@ -81,7 +82,7 @@ def run_facts(run: RunRecord, speech: Speech, *, uploads: int, shows_paths: bool
     settings = run.settings
     pairs = [
         (speech("page.batch.fact.id"), run.id),
-        (speech("runs.sheet.created"), when(run.created_s)),
+        (speech("runs.sheet.created"), moment(run.created_s, speech.language)),
         (speech("runs.sheet.inputs"), from_where or inputs_text(run, speech, uploads=uploads)),
         (speech("runs.sheet.output"), shown(run.output_folder if shows_paths else run.output_folder.name)),
         (speech("runs.sheet.options"), in_words(run.options, speech)),

@@ -6,12 +6,12 @@ Everything that comes from a user or a file is escaped here. What can be chosen 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 from gpen_ui.paths import shown
+from gpen_ui.texts.numbers import moment
 from gpen_ui.ui import views
 from gpen_ui.ui.speech import Speech
 
@@ -63,16 +63,12 @@ def _run_item(row: Row, speech: Speech, *, is_chosen: bool, uploads: int) -> str
         f'<span class="state {state}">{escape(speech(f"runs.state.{state}"))}</span>'
         f'<span class="what">{escape(inputs_text(run, speech, uploads=uploads))}</span>'
         f'<span class="numbers">{escape(numbers)}</span>'
-        f'<span class="when">{escape(when(run.created_s))}</span></button></li>'
+        f'<span class="when">{escape(moment(run.created_s, speech.language))}</span></button></li>'
     )
 
 
 def state_of(run: RunRecord) -> str:
     return "interrupted" if run.is_interrupted else run.state
-
-
-def when(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def inputs_text(run: RunRecord, speech: Speech, *, uploads: int) -> str:
@@ -208,4 +204,4 @@ def pager_text(page: int, rows: int, total: int, per_page: int, speech: Speech) 
     if not total:
         return ""
     first = page * per_page + 1
-    return views.hint(speech("page.batch.page", first=first, last=first + rows - 1, total=f"{total:,}"))
+    return views.hint(speech("page.batch.page", first=first, last=first + rows - 1, total=total))

@@ -168,7 +168,9 @@ def _is_event(values: Any, known: Mapping[int, int]) -> bool:
     number, session, about = values.get("fn_index"), values.get("session_hash"), values.get("event_data")
     if not isinstance(number, int) or isinstance(number, bool) or known.get(number) != len(values["data"]):
         return False
-    return isinstance(session, str) and 0 < len(session) <= 64 and (about is None or isinstance(about, dict | list))
+    # A checkbox tells of its change by a truth value, a field by its text; what clicks in panels tell is an object.
+    told = isinstance(about, dict | list | str | int | float | None)
+    return isinstance(session, str) and 0 < len(session) <= 64 and told
 
 
 def _named_files(values: Any) -> Iterator[Any]:

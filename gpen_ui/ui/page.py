@@ -8,7 +8,18 @@ from typing import Any
 import gradio as gr
 
 from gpen_ui.texts import LANGUAGES, Language
-from gpen_ui.ui import background_time, tab_batch, tab_model, tab_parameters, tab_single
+from gpen_ui.ui import (
+    background_time,
+    kept,
+    model_list,
+    option_prices,
+    own_presets,
+    tab_batch,
+    tab_model,
+    tab_parameters,
+    tab_single,
+    welcome,
+)
 from gpen_ui.ui.batch_handlers import BatchHandlers
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech
@@ -27,8 +38,10 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         page: gr.Blocks = blocks
         gr.HTML(_header(speech, settings.serves_only_this_machine), padding=False, elem_id="header")
         status = gr.HTML(padding=False, elem_id="status")
+        welcomed = welcome.lay_out(speech)
+        store = kept.lay_out()
         tabs: dict[str, gr.Tab] = {}
-        with gr.Tabs():
+        with gr.Tabs() as all_tabs:
             with gr.Tab(speech("page.tab.single"), id="single") as tabs["single"]:
                 single = tab_single.lay_out(speech)
             with gr.Tab(speech("page.tab.batch"), id="batch") as tabs["batch"]:
@@ -43,11 +56,26 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         batch_handlers = BatchHandlers(batch, service, speech)
         tab_single.wire(single, parameters.controls, model.batch_size, model.output_format, single_handlers)
         tab_batch.wire(batch, tabs, parameters.controls, model.batch_size, model.output_format, batch_handlers)
-        tab_parameters.wire(parameters, model.batch_size, [single.settings, batch.new.settings], page, speech)
-        price_handlers = tab_parameters.PriceHandlers(parameters, service, speech)
-        tab_parameters.wire_prices(parameters, model.batch_size, model.card, price_handlers)
+        own_presets.wire(own_presets.PresetHandlers(parameters, model.batch_size, service, speech), page)
+        told = [single.settings, batch.new.settings]
+        kept.wire(
+            kept.KeptHandlers(parameters, store, model.batch_size, model.output_format, told, service, speech),
+            model.card,
+            page,
+        )
+        price_handlers = option_prices.PriceHandlers(parameters, service, speech)
+        option_prices.wire_prices(parameters, model.batch_size, model.card, price_handlers)
         background_time.wire(single, parameters, model.card, service, speech)
         tab_model.wire(model, status, model_handlers)
+        model_list.wire(
+            model_list.ListHandlers(model.models, service, speech),
+            status,
+            [model.model],
+            model_handlers.show_models,
+            tabs["model"],
+        )
+
+        welcome.wire(welcomed, all_tabs, page)
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         page.load(

@@ -65,7 +65,7 @@ class RunFaces(FacePanel):
         Raises:
             UsageError, OptionError: it makes no sense, or the photo is gone.
         """
-        from gpen_ui.jobs import with_asked
+        from gpen_ui.jobs import asked_before, with_asked
 
         looking, runs = session.batch, self.service.runs
         faced = looking.faced
@@ -73,7 +73,7 @@ class RunFaces(FacePanel):
         if faced is None or photo is None:
             raise UsageError("page_no_photos")
         run = runs.run(faced.run_id)
-        wanted = changed(photo.choices, outcome, asked)
+        wanted = changed(asked_before(photo, runs.store.ledger.faces(photo.id)), outcome, asked)
         choices = with_asked(runs.store, run, replace(photo, choices=()), wanted, self.service.settings.models_folder)
         wish = looking.wish = object()
         if not runs.choose(run.id, photo.id, choices):

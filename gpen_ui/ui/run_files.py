@@ -31,7 +31,7 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
     from gpen_ui.jobs import FILE_TYPES
 
     def report(request: Request) -> Response:
-        language, form = _language(request), request.path_params["form"]
+        language, form = page_language(request), request.path_params["form"]
         try:
             if form not in FILE_TYPES:
                 return JSONResponse({"detail": say("page.not_found", language)}, status_code=404)
@@ -45,10 +45,10 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
         try:
             pictures = service.runs.store.ledger.thumbnails(number) if number <= LARGEST_NUMBER else {}
         except GpenError as error:
-            return JSONResponse({"detail": error.sentence(_language(request))}, status_code=404)
+            return JSONResponse({"detail": error.sentence(page_language(request))}, status_code=404)
         data = {f"{which}.jpg": picture for which, picture in pictures.items()}.get(request.path_params["file"])
         if data is None:
-            return JSONResponse({"detail": say("page.not_found", _language(request))}, status_code=404)
+            return JSONResponse({"detail": say("page.not_found", page_language(request))}, status_code=404)
         headers = {"cache-control": f"private, max-age={PICTURE_KEPT_S}"}
         return PlainResponse(data, media_type="image/jpeg", headers=headers)
 
@@ -56,7 +56,7 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
     app.add_route("/runs/photos/{number:int}/{file}", picture)
 
 
-def _language(request: Request) -> Language:
+def page_language(request: Request) -> Language:
     """The one that the address names, else the browser's."""
     asked = request.query_params.get("language")
     named = next((language for language in LANGUAGES if language == asked), None)

@@ -146,6 +146,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     from gpen_ui.api import PREFIX, build_api
     from gpen_ui.ui.doors import Doors
     from gpen_ui.ui.look import stylesheet, theme, toast_titles
+    from gpen_ui.ui.model_files import add_model_routes
     from gpen_ui.ui.outside import SeenFromOutside
     from gpen_ui.ui.page import build_page
     from gpen_ui.ui.refusals import RefusalsLogged
@@ -156,6 +157,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     _add_language_routes(app)
     app.mount(PREFIX, build_api(service, settings))
     add_run_routes(app, service)
+    add_model_routes(app, service)
     events: dict[str, dict[int, int]] = {}
     for language in LANGUAGES:
         page = build_page(service, language)

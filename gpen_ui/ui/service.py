@@ -6,17 +6,18 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpen_ui.errors import GpenError, ModelError, Stopped, UsageError
-from gpen_ui.options import BatchSize, RestoreOptions
+from gpen_ui.options import BatchSize, RestoreOptions, salvaged
 from gpen_ui.paths import findable
-from gpen_ui.settings import Settings
+from gpen_ui.settings import Settings, forget_defaults, keep_defaults, load_settings, with_changes
 from gpen_ui.ui.board import Board
+from gpen_ui.ui.downloads import Downloads
 from gpen_ui.ui.scratch import Scratch
 from gpen_ui.ui.session import Session
 from gpen_ui.ui.turnstile import LOOK_AGAIN_S, Turnstile
@@ -50,9 +51,13 @@ class Service:
 
     def __init__(self, settings: Settings, scratch: Path) -> None:
         self.settings = settings
+        self._usual, self.dropped = salvaged(settings.options)
+        for error in self.dropped:
+            log.warning("%s", error)
         self.scratch = scratch
         self.temporary = Scratch(scratch, settings.temporary_mb)
         self.turnstile = Turnstile()
+        self.downloads = Downloads(settings.models_folder)
         self._asked = Asked(findable(settings.model), settings.device, settings.batch_size)
         self._chosen = self._asked
         self._restorer: Restorer | None = None
@@ -67,6 +72,33 @@ class Service:
         self._board: Board | None = None
         self._runs_lock = threading.Lock()
         self._turns_of_runs = Turnstile()
+
+    @property
+    def usual_options(self) -> RestoreOptions:
+        """The options of whoever gives none: the defaults of this installation."""
+        return self._usual
+
+    def keep_defaults(self, given: Mapping[str, Any]) -> None:
+        """Makes these values the defaults of this installation, for all doors of this server at once.
+
+        Raises:
+            SettingsError: as from `gpen_ui.settings.keep_defaults`.
+        """
+        self.settings = keep_defaults(self.settings, given)
+        self._usual, _ = salvaged(self.settings.options)
+
+    def forget_defaults(self) -> None:
+        """Back to the defaults of the program, or of its settings file; the loaded model stays.
+
+        Raises:
+            SettingsError: as from `gpen_ui.settings.forget_defaults`.
+        """
+        forget_defaults()
+        plain = load_settings()
+        self.settings = with_changes(
+            self.settings, {name: getattr(plain, name) for name in ("output_format", "options")}
+        )
+        self._usual, _ = salvaged(self.settings.options)
 
     def begin(self) -> None:
         """Starts to load the model of the settings in the background, so that the page opens at once."""
@@ -255,12 +287,11 @@ class Service:
             return self._sessions[key]
 
     def forget(self, session_hash: str | None) -> None:
-        """A page was closed: its single-image run and download stop, its previews go. Kept runs go on."""
+        """A page was closed: its single-image run stops, its previews go. Kept runs and downloads go on."""
         with self._sessions_lock:
             session = self._sessions.pop(session_hash or "", None)
         if session is None:
             return
-        session.download_stop.set()
         session.measure_stop.set()
         session.single_stop.set()
         if session.blend is not None:
@@ -272,13 +303,13 @@ class Service:
 
     def stop_runs(self) -> list[Run]:
         """Ends every run of tab 1 after its batch in flight, and every download; does not wait for it."""
+        self.downloads.stop_all()
         with self._sessions_lock:
             sessions = list(self._sessions.values())
         runs = [run for session in sessions for run in (session.single, session.blend) if run is not None]
         for run in runs:
             run.stop.set()
         for session in sessions:
-            session.download_stop.set()
             session.measure_stop.set()
         return runs
 

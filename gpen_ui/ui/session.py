@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gpen_ui.choices import FaceChoice
+    from gpen_ui.ui.own_presets import Wish
     from gpen_ui.ui.runs import Outcome, Run
 
 
@@ -67,8 +68,10 @@ class Session:
         shown: the place of the one that is compared.
         wished: what was last asked of its faces, while that is being done.
         blend: the run that does it.
-        download_stop: set to stop a download of models.
+        agreed: models whose licence was agreed to.
+        models_drawn: the list of models as it was sent last, and in which language.
         measure_stop: set to stop a measurement.
+        wish: what is to become of a preset once the visitor says yes.
     """
 
     folder: Path
@@ -79,5 +82,7 @@ class Session:
     shown: int = 0
     wished: tuple[FaceChoice, ...] | None = None
     blend: Run | None = None
-    download_stop: threading.Event = field(default_factory=threading.Event)
+    agreed: set[str] = field(default_factory=set)
+    models_drawn: tuple[str, str] | None = None
     measure_stop: threading.Event = field(default_factory=threading.Event)
+    wish: Wish | None = None

@@ -6,7 +6,7 @@ import functools
 import html
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,6 +54,10 @@ class Speech:
         if whole < 3600:
             return self("page.duration.minutes", minutes=whole // 60, seconds=whole % 60)
         return self("page.duration.hours", hours=whole // 3600, minutes=whole % 3600 // 60)
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Names in a row."""
+        return (", " if self.language == "en" else "、").join(names)
 
     def sentence(self, error: BaseException) -> str:
         """What a user reads about an error; one that is not ours says no more than that it happened."""

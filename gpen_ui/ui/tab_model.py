@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -12,20 +11,18 @@ from gradio.components import Component
 
 from gpen_ui.access import checkpoint_file, named
 from gpen_ui.catalog import ModelSpec, all_models, model_spec, restoration_models
-from gpen_ui.errors import GpenError, Stopped
+from gpen_ui.errors import GpenError
 from gpen_ui.settings import OutputFormat, Settings
-from gpen_ui.ui import measuring, views
+from gpen_ui.ui import measuring, model_list, views
 from gpen_ui.ui.batch_size import AUTO, batch_size_of
-from gpen_ui.ui.downloads import Download
+from gpen_ui.ui.model_list import ModelList
 from gpen_ui.ui.service import Service
-from gpen_ui.ui.speech import Speech, always_after
+from gpen_ui.ui.speech import Speech
 
 if TYPE_CHECKING:
     from gpen_ui.engine import DeviceInfo
 
-TICK_S = 0.4
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)  # offered; any whole number can be typed
-EVERYTHING = "*"  # the choice that downloads all that is missing
 OUTPUT_FORMATS = get_args(OutputFormat)
 
 
@@ -41,11 +38,7 @@ class ModelTab:
     curve: gr.HTML
     measure: gr.Button
     measure_progress: gr.HTML
-    download_choice: gr.Dropdown
-    download: gr.Button
-    download_stop: gr.Button
-    download_progress: gr.HTML
-    catalogue: gr.HTML
+    models: ModelList
 
 
 def device_choices(settings: Settings, devices: Sequence[DeviceInfo], speech: Speech) -> list[tuple[str, str]]:
@@ -89,18 +82,10 @@ def lay_out(settings: Settings, speech: Speech) -> ModelTab:
             curve = gr.HTML(padding=False, elem_id="model-curve")
             measure = gr.Button(speech("page.curve.measure"), elem_id="model-measure")
             measure_progress = gr.HTML(padding=False, elem_id="model-measure-progress")
-            download_choice = gr.Dropdown(
-                label=speech("page.model.download_choice"), filterable=False, elem_id="model-download-choice"
-            )
-            download = gr.Button(speech("page.model.download"), elem_id="model-download")
-            download_stop = gr.Button(speech("page.stop"), variant="stop", visible=False, elem_id="model-download-stop")
-            download_progress = gr.HTML(padding=False, elem_id="model-download-progress")
-    gr.HTML(f"<h3>{speech('page.model.catalogue')}</h3>", padding=False)
-    catalogue = gr.HTML(padding=False, elem_id="model-catalogue")
+    models = model_list.lay_out(speech)
     return ModelTab(
-        device, model, path, batch_size, output_format, reload, card, curve, measure, measure_progress,
-        download_choice, download, download_stop, download_progress, catalogue,
-    )  # fmt: skip
+        device, model, path, batch_size, output_format, reload, card, curve, measure, measure_progress, models
+    )
 
 
 def _what_to_load(settings: Settings, speech: Speech) -> tuple[gr.Dropdown, gr.Dropdown, gr.Textbox]:
@@ -155,7 +140,7 @@ class ModelHandlers:
             self.tab.curve: views.batch_curve(restorer.curve if restorer else None, self.speech),
             self.tab.device: gr.update(choices=device_choices(service.settings, service.devices, self.speech)),
             self.tab.batch_size: gr.update(info=batch_help),
-            **self._catalogue(),
+            self.tab.model: self.show_models(),
         }
 
     def show_when_loaded(self) -> Iterator[dict[Component, Any]]:
@@ -184,80 +169,20 @@ class ModelHandlers:
         self.speech.inform(self.speech("page.model.reloaded", model=name, device=report.name))
         yield self.show()
 
-    def download(self, request: gr.Request, choice: str | None) -> Iterator[dict[Component, Any]]:
-        """Downloads one model or all that are missing.
-
-        Raises:
-            DownloadError: no source gave the right bytes.
-        """
-        specs = [model_spec(choice)] if choice and choice != EVERYTHING else self._missing()
-        if not specs:
-            self.speech.inform(self.speech("page.model.download.nothing"))
-            yield self.show()
-            return
-        session = self.service.session(request.session_hash)
-        session.download_stop = threading.Event()
-        work = Download(specs, self.service.settings, session.download_stop)
-        work.start()
-        while not work.finished.wait(TICK_S):
-            yield {self.tab.download_progress: work.view(self.speech)}
-        if isinstance(work.error, Stopped):
-            said = views.hint(self.speech("page.model.download.stopped"))
-        elif work.error is None:
-            titles = ", ".join(spec.title(self.speech.language) for spec in specs)
-            said = views.hint(self.speech("page.model.download.finished", models=titles))
-        else:
-            said = ""
-        yield {self.tab.download_progress: said, **self._catalogue()}
-        if work.error is not None and not isinstance(work.error, Stopped):
-            raise work.error
-
-    def stop_download(self, request: gr.Request) -> None:
-        self.service.session(request.session_hash).download_stop.set()
-
-    def show_stop(self) -> tuple[Any, Any]:
-        return gr.update(visible=False), gr.update(visible=True)
-
-    def show_start(self) -> tuple[Any, Any]:
-        return gr.update(visible=True), gr.update(visible=False)
-
-    def _missing(self) -> list[ModelSpec]:
-        return [spec for spec, state in self._states() if state != "present" and spec.sources]
-
     def _states(self) -> list[tuple[ModelSpec, str]]:
         from gpen_ui.weights import model_state
 
         folder = self.service.settings.models_folder
         return [(spec, str(model_state(spec, folder))) for spec in all_models().values()]
 
-    def _catalogue(self) -> dict[Component, Any]:
-        states = self._states()
-        models = [(self._with_state(spec, state), spec.name) for spec, state in states if spec.kind == "gpen"]
-        choices = [(spec.title(self.speech.language), spec.name) for spec in self._missing()]
-        everything = [(self.speech("page.model.download_choice.all"), EVERYTHING)] if len(choices) > 1 else []
-        value = choices[0][1] if choices else None
-        return {
-            self.tab.model: gr.update(choices=models),
-            self.tab.catalogue: views.catalogue(states, self.speech),
-            self.tab.download_choice: gr.update(
-                choices=choices + everything, value=value, visible=bool(choices), info=self._download_help(value)
-            ),
-            self.tab.download: gr.update(interactive=bool(choices)),
-        }
+    def show_models(self) -> Any:
+        """The models to choose from, each with the state of its file."""
+        models = [(self._with_state(spec, state), spec.name) for spec, state in self._states() if spec.kind == "gpen"]
+        return gr.update(choices=models)
 
     def licence(self, model: str) -> Any:
         """The licence of the model that is chosen, under its name."""
         return gr.update(info=model_spec(model).licence_note(self.speech.language))
-
-    def download_licence(self, choice: str | None) -> Any:
-        """Where a download goes and what its licence is."""
-        return gr.update(info=self._download_help(choice))
-
-    def _download_help(self, choice: str | None) -> str:
-        specs = [model_spec(choice)] if choice and choice != EVERYTHING else self._missing()
-        licences = dict.fromkeys(spec.licence_note(self.speech.language) for spec in specs)
-        folder = self.service.settings.models_folder
-        return self.speech("page.model.download_choice.help", folder=folder, licence=" ".join(licences))
 
     def _with_state(self, spec: ModelSpec, state: str) -> str:
         title = spec.title(self.speech.language)
@@ -282,9 +207,6 @@ def shown_by(tab: ModelTab, status: gr.HTML) -> list[Component]:
         tab.device,
         tab.model,
         tab.batch_size,
-        tab.catalogue,
-        tab.download_choice,
-        tab.download,
     ]
 
 
@@ -306,18 +228,5 @@ def wire(tab: ModelTab, status: gr.HTML, handlers: ModelHandlers) -> None:
         [*shown, tab.measure_progress],
         measuring.CurveMeasuring(tab.measure_progress, handlers.show, handlers.service, handlers.speech),
     )
-    buttons = [tab.download, tab.download_stop]
-    download = tab.download.click(handlers.show_stop, outputs=buttons, queue=False, **private).then(
-        guard(handlers.download),
-        inputs=[tab.download_choice],
-        outputs=[*shown, tab.download_progress],
-        concurrency_limit=2,
-        **private,
-    )
-    always_after(download, handlers.show_start, buttons, queue=False, **private)
     quick = {"queue": False, **private}
     tab.model.change(guard(handlers.licence), inputs=[tab.model], outputs=[tab.model], **quick)
-    tab.download_choice.change(
-        guard(handlers.download_licence), inputs=[tab.download_choice], outputs=[tab.download_choice], **quick
-    )
-    tab.download_stop.click(guard(handlers.stop_download), queue=False, **private)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from gpen_ui.catalog import ModelSpec
 from gpen_ui.jobs.likeness_marks import likeness_marks
 from gpen_ui.ui.runs import Outcome, Run
 from gpen_ui.ui.speech import Speech
@@ -182,28 +181,6 @@ def _mib(size_bytes: int | None) -> str:
     return "–" if size_bytes is None else f"{size_bytes / 2**20:.0f} MiB"
 
 
-def catalogue(specs: Iterable[tuple[ModelSpec, str]], speech: Speech) -> str:
-    """All checkpoints with state, size and licence.
-
-    Args:
-        specs: each with its state: present, missing, partial or wrong.
-    """
-    columns = [speech(f"page.model.column.{name}") for name in ("model", "state", "size", "licence")]
-    rows = [
-        (
-            state,
-            [
-                spec.title(speech.language),
-                speech(f"page.model.state.{state}"),
-                bytes_text(spec.bytes) if spec.bytes else speech("page.model.size.unknown"),
-                spec.licence_note(speech.language),
-            ],
-        )
-        for spec, state in specs
-    ]
-    return _table(columns, rows)
-
-
 def status_line(restorer: Restorer | None, is_loading: bool, speech: Speech) -> str:
     """One line for the top of the page."""
     if restorer is not None:
@@ -222,6 +199,10 @@ def empty(first: str, more: str = "") -> str:
 
 def hint(text: str) -> str:
     return f'<p class="hint">{escape(text)}</p>' if text else ""
+
+
+def hints(texts: Iterable[str]) -> str:
+    return "".join(hint(text) for text in texts)
 
 
 def bytes_text(count: float) -> str:

@@ -70,9 +70,12 @@ def check_model(spec: ModelSpec, path: Path) -> None:
         raise CheckpointError("checkpoint_other_model", name=shown(path.name), model=spec.name, size="-")
 
 
-def import_model(file: Path, models_folder: Path) -> ModelSpec | None:
+def import_model(file: Path, models_folder: Path, *, replace: bool = True) -> ModelSpec | None:
     """Checks a file and copies it into the models folder: under the catalogue's name, or its own when it is a GPEN
     network of the user's own.
+
+    Args:
+        replace: another good file of its name is set aside for it; False refuses.
 
     Returns:
         The row of the catalogue, None for a network of the user's own (then it lies at `models_folder / file.name`).
@@ -89,12 +92,27 @@ def import_model(file: Path, models_folder: Path) -> ModelSpec | None:
         models_folder.mkdir(parents=True, exist_ok=True)
         if target.is_file() and sha256_of(target) == sha256_of(file):
             return spec
+        if not replace and _is_good(spec, target):
+            raise CheckpointError("checkpoint_taken", name=shown(file.name), target=shown(target.name))
         copy_into_place(file, target)
     except OSError as error:
         raise CheckpointError(
             "checkpoint_not_copied", name=shown(file.name), folder=shown(models_folder), reason=reason_of(error)
         ) from error
     return spec
+
+
+def _is_good(spec: ModelSpec | None, target: Path) -> bool:
+    if not target.is_file():
+        return False
+    try:
+        if spec is not None:
+            check_model(spec, target)
+        else:
+            load_network(target)
+    except CheckpointError:
+        return False
+    return True
 
 
 def identify(file: Path) -> ModelSpec | None:
