@@ -15,6 +15,7 @@ from gpen_ui.settings import ENVIRONMENT_PREFIX, Settings
 from gpen_ui.texts import has, say
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
+IN_A_FILE_ONLY = ("options",)  # a table
 READMES = {"en": "README.md", "zh": "README.zh-CN.md"}
 
 
@@ -76,7 +77,16 @@ def presets(language: Language) -> str:
         )
         for spec in touched
     ]
-    return table(head, [*rows, (word("batch_size", language), *(str(preset.batch_size) for preset in loaded))])
+    return table(
+        head,
+        [
+            *rows,
+            (
+                word("batch_size", language),
+                *(str(preset.batch_size or word("as_default", language)) for preset in loaded),
+            ),
+        ],
+    )
 
 
 def models(language: Language) -> str:
@@ -105,6 +115,7 @@ def settings(language: Language) -> str:
     for names, default, meaning in re.findall(r"^\| (`[a-z_`, 、]+`) \|([^|]*)\|([^|]*)\|$", text, re.MULTILINE):
         named = [name for name in re.findall(r"`(\w+)`", names) if name in Settings.model_fields]
         if named:
-            variables = word("comma", language).join(f"`{ENVIRONMENT_PREFIX}{name.upper()}`" for name in named)
-            rows.append((names, variables, default.strip(), meaning.strip()))
+            variables = [f"`{ENVIRONMENT_PREFIX}{name.upper()}`" for name in named if name not in IN_A_FILE_ONLY]
+            joined = word("comma", language).join(variables) or "–"
+            rows.append((names, joined, default.strip(), meaning.strip()))
     return table([word(key, language) for key in ("setting", "variable", "default", "meaning")], rows)
