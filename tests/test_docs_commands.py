@@ -62,7 +62,7 @@ def commands_of(page: Path) -> Iterator[Command]:
         for line in block.replace("\\\n", " ").splitlines():
             typed = re.sub(r"^(\w+=('[^']*'|\$\([^)]*\)|\S+)\s+)+", "", line.strip())  # variables before a command
             start = next((each for each in STARTS if typed == each or typed.startswith(f"{each} ")), None)
-            if start is not None:
+            if start is not None and not typed.startswith(f"{start}  "):  # else it is a list of files
                 arguments = shlex.split(typed.removeprefix(start), comments=True)
                 yield Command(tuple(arguments), f"{page.relative_to(CHECKOUT)}: {typed}")
 
@@ -113,6 +113,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory, face: Image.Image) -> Itera
     small = face.resize((128, 128))
     for name in ("old.jpg", "small.jpg", "photo.jpg", "family.jpg", "docs/samples/astronaut-old.jpg"):
         small.save(folder / name, quality=90)
+    (folder / "album.toml").write_text("[options]\nstrength = 60\n", encoding="utf-8")
     for place in ("scans", "scans/more", "photos", "inbox"):
         (folder / place).mkdir()
         small.save(folder / place / "a.jpg", quality=90)

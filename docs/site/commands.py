@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from docs.site.words import Language, table, word
 from gpen_ui.cli.program import build_program
 
 PROGRAM = "gpen-ui"
+VALUES = {"str": " TEXT", "int": " N", "float": " N", "path": " PATH"}  # typer's own words are those of Python
 
 
 def reference(language: Language) -> str:
@@ -33,7 +35,13 @@ def _section(names: tuple[str, ...], command: Any, language: Language) -> str:
     _, _, usage = command.get_usage(context).partition(": ")
     parts = [f"## {' '.join(names)}", (command.help or "").strip(), f"```\n{' '.join(usage.split())}\n```"]
     records = [(each, each.get_help_record(context)) for each in command.params]
-    rows = [(f"`{record[0]}`", record[1]) for each, record in records if record and each.name != "help"]
+    rows = [_row(record, language) for each, record in records if record and each.name != "help"]
     if rows:
         parts.append(table((word("flag", language), word("meaning", language)), rows))
     return "\n\n".join(parts)
+
+
+def _row(record: tuple[str, str], language: Language) -> tuple[str, str]:
+    """Flag and meaning; kinds of values by the words of the help instead of Python's."""
+    typed = re.sub(r" <(\w+)[^>]*>", lambda found: VALUES.get(found[1].lower(), ""), record[0])
+    return f"`{typed}`", record[1].replace("[required]", word("required_flag", language))

@@ -50,6 +50,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "yes": ("yes", "是"),
     "no": ("no", "否"),
     "colon": (": ", "："),
+    "required_flag": ("[required]", "[必填]"),
     "comma": (", ", "、"),
 }
 
@@ -59,11 +60,12 @@ def word(key: str, language: Language) -> str:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table; bars and line breaks in cells are made harmless."""
+    """A Markdown table; bars and line breaks in cells are made harmless. A bar in code is one already."""
     heads = list(head)
     lines = [_line(heads), _line(["---"] * len(heads)), *(_line(row) for row in rows)]
     return "\n".join(lines)
 
 
 def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    plain = (cell.replace("\n", " ") for cell in cells)
+    return "| " + " | ".join(cell if "`" in cell else cell.replace("|", "&#124;") for cell in plain) + " |"
