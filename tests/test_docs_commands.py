@@ -25,7 +25,7 @@ PAGES = [CHECKOUT / "README.md", CHECKOUT / "README.zh-CN.md", *sorted((CHECKOUT
 STARTS = ("./run.sh", "run.bat", "gpen-ui", ".venv/bin/gpen-ui", "python -m gpen_ui", "python app.py")
 SHELLS = ("", "bash", "bat")
 # What is not run: it serves, downloads, takes a card or minutes, or needs a cluster. It is parsed like everything else.
-NOT_RUN = ("serve", "models download", "models import", "bench", "warmup", "doctor", "test")
+NOT_RUN = ("serve", "models download", "models import", "bench", "warmup", "test")
 NOT_RUN_FLAGS = ("--engine", "--watch", "realesrgan", "@gpen-bfr", "my-gpen.pth", "--ray-address", "--face")
 OF_A_RUN = ("RUN", "20261124-1342")  # how the docs write the id of a run
 
