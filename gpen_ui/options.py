@@ -22,6 +22,14 @@ OutputScale = Literal[1, 2, 4]
 Background = Literal["lanczos", "realesrgan"]
 LongEdge = Literal[0, 2560, 1920, 1280]
 WhichFaces = Literal["all", "largest", "centre"]
+SHORT_NAMES = {  # of the flags of the command line
+    "detail_enhancement": "detail",
+    "output_scale": "scale",
+    "smallest_face_px": "smallest-face",
+    "most_turned_deg": "most-turned",
+    "most_blur_percent": "most-blur",
+}
+OFF = "off"  # how a choice of 0 is typed
 SecondLook = Literal["off", "auto", "always"]
 ANY_BLUR_PERCENT = 50  # the end of the range of `most_blur_percent`, where blur is not even measured
 CARD_BATCH = 4  # of a card whose best one is not measured yet
@@ -108,6 +116,34 @@ def _spec(name: str) -> OptionSpec:
         return OptionSpec(name, "choice", field.default, None, None, choices, acts_on)
     kinds: dict[Any, Literal["int", "float", "bool"]] = {int: "int", float: "float", bool: "bool"}
     return OptionSpec(name, kinds[field.annotation], field.default, low, high, (), acts_on)
+
+
+def flag_name(spec: OptionSpec) -> str:
+    """The flag of an option on the command line, for example `--strength`."""
+    return f"--{SHORT_NAMES.get(spec.name, spec.name.replace('_', '-'))}"
+
+
+def spelled(choice: object) -> str:
+    """How a choice is typed on the command line."""
+    return OFF if choice == 0 else str(choice)
+
+
+def as_flags(options: RestoreOptions, usual: RestoreOptions) -> list[str]:
+    """The arguments of the command line for what is not at its default, or whose default is another one there.
+
+    Args:
+        usual: the defaults of the installation.
+    """
+    words: list[str] = []
+    for spec in option_specs():
+        value, flag = getattr(options, spec.name), flag_name(spec)
+        if value == getattr(usual, spec.name) == spec.default:
+            continue
+        if spec.kind == "bool":
+            words.append(flag if value else f"--no-{flag.removeprefix('--')}")
+        else:
+            words += [flag, spelled(value) if spec.kind == "choice" else str(value)]
+    return words
 
 
 def parse_options(

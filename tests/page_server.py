@@ -37,12 +37,13 @@ def running_page(log: Path, **settings: Any) -> Iterator[str]:
 
 @contextmanager
 def started_page(
-    log: Path, *, temporary: Path | None = None, **settings: Any
+    log: Path, *, temporary: Path | None = None, catalogue: dict[str, Any] | None = None, **settings: Any
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """As `running_page`, for a test that ends the server in its own way.
 
     Args:
         temporary: the server's folder for temporary files.
+        catalogue: other values for fields of models, by the model's name.
     """
     given = json.dumps({"host": "127.0.0.1", "port": 0, **settings})
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GPEN_UI_", "GRADIO_"))}
@@ -50,9 +51,11 @@ def started_page(
     environment["XDG_CONFIG_HOME"] = str(log.parent / "config")  # nor what its user keeps
     if temporary is not None:
         environment["TMPDIR"] = str(temporary)
+    program = ["-c", PROGRAM] if catalogue is None else ["-m", "tests.catalogue_page"]
+    more = [] if catalogue is None else [json.dumps(catalogue)]
     with log.open("ab") as errors:
         server = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, given], stdout=subprocess.PIPE, stderr=errors, env=environment
+            [sys.executable, *program, given, *more], stdout=subprocess.PIPE, stderr=errors, env=environment
         )
         try:
             yield server, _address(server, log)

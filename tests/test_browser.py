@@ -72,40 +72,17 @@ def enhance(page: Page) -> None:
     page.wait_for_selector("#single-start")
 
 
-def move_the_slider(page: Page) -> None:
-    """Drags the handle of the comparison to the left, then zooms in with the wheel."""
-    after = page.locator("#single-compare img").nth(1)
-    page.wait_for_function(
-        "[...document.querySelectorAll('#single-compare img')].every(image => image.naturalWidth > 0)"
-    )
-    handle = page.locator("#single-compare .icon-wrap")
-    handle.scroll_into_view_if_needed()
-    before, box = after.evaluate("image => image.style.clipPath"), handle.bounding_box()
-    assert box is not None and "50%" in before
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x - 150, y, steps=5)
-    page.mouse.up()
-    page.wait_for_function("!document.querySelectorAll('#single-compare img')[1].style.clipPath.includes(' 50%')")
-    page.mouse.move(x - 60, y)
-    page.mouse.wheel(0, -600)
-    page.wait_for_function("document.querySelector('#single-compare img').style.transform.includes('scale(1.')")
-
-
 def test_three_photos_from_upload_to_zip(visit: Page, photos: list[Path], tmp_path: Path):
     upload(visit, photos)
     enhance(visit)
     assert "broken.jpg" in visit.inner_text("#single-failures")
-    thumbnails = visit.locator("#single-gallery button.thumbnail-item")
+    thumbnails = visit.locator("photo-compare .strip button")
     assert thumbnails.count() == 2
     assert "anna.png" in visit.inner_text("#single-facts")
 
     thumbnails.nth(1).click()
     visit.locator("#single-facts dd", has_text="祖母").first.wait_for()
     assert "1 found, 1 restored" in visit.inner_text("#single-facts")
-
-    move_the_slider(visit)
 
     with visit.expect_download() as coming:
         visit.click("#single-download-all")
@@ -120,13 +97,13 @@ def test_three_photos_from_upload_to_zip(visit: Page, photos: list[Path], tmp_pa
     assert coming.value.suggested_filename == "祖母😀_gpen.jpg"
 
 
-def test_the_sample_photo_and_a_suggestion(visit: Page):
+def test_the_sample_photo_with_one_click(visit: Page):
     visit.click("#single-sample")
-    visit.get_by_text("astronaut-old").first.wait_for()
-    enhance(visit)
-    visit.wait_for_selector("#single-compare img")
+    visit.wait_for_selector("#single-progress .all-done", timeout=RUN_MS)
+    visit.locator("photo-compare .stage").wait_for()
     assert "1 found, 1 restored" in visit.inner_text("#single-facts")
-    assert not visit.locator("#single-gallery").is_visible()
+    assert str(Path(__file__).resolve().parent.parent / "docs") not in visit.content()
+    assert not visit.locator("photo-compare .strip").is_visible()
 
 
 def test_a_run_is_stopped(visit: Page, place: Path, photos: list[Path]):

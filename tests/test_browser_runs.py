@@ -131,6 +131,10 @@ def test_a_folder_from_start_to_zip(visit: Page, place: Path, tmp_path: Path):
     visit.wait_for_function(
         "[...document.querySelectorAll('#batch-table .figures img')].filter(each => each.naturalWidth > 0).length >= 2"
     )
+    visit.wait_for_function(
+        "[...document.querySelector('#batch-table photo-compare').shadowRoot.querySelectorAll('.layer img')]"
+        ".every(image => image.complete && image.naturalWidth === 180)"
+    )
     card = visit.inner_text("#batch-table .photo-card")
     assert "1 found, 1 restored" in card and "180 × 180" in card and "奶奶😀_gpen.jpg" in card
     visit.click("#batch-ignored summary")

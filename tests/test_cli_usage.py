@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from gpen_ui import __version__
-from gpen_ui.cli.flags import flag_name, options_from_flags, spelled
+from gpen_ui.cli.flags import options_from_flags
 from gpen_ui.errors import OptionError
-from gpen_ui.options import OptionSpec, option_specs
+from gpen_ui.options import OptionSpec, flag_name, option_specs, spelled
 from gpen_ui.presets import load_preset
-from gpen_ui.texts import LANGUAGES, Language
+from gpen_ui.texts import LANGUAGES, Language, say
 from tests.commands import CHECKOUT, CPU, all_commands, run, start
 
 
@@ -162,10 +162,17 @@ def test_the_help_of_enhance_is_the_table_of_options(language: Language):
             assert f"{spec.low:g}..{spec.high:g}" in shown
 
 
+def test_the_help_is_chinese_on_a_chinese_command_line():
+    for command in all_commands():
+        text = run(*command, "--help", language="zh").stdout
+        assert "用法：" in text and "显示本帮助。" in text, command
+        assert not re.search("Usage:|Options:|Commands:|Show this|required", text), command
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_command_has_help(language: Language):
     assert {("enhance",), ("serve",), ("doctor",), ("bench",), ("models", "list")} <= set(all_commands())
     for command in all_commands():
         helped = run(*command, "--help", language=language)
         assert helped.exit_code == 0
-        assert helped.stdout.startswith("Usage: ")
+        assert helped.stdout.startswith(say("cli.usage.usage", language))

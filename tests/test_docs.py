@@ -5,8 +5,7 @@ import re
 import pytest
 
 from gpen_ui import __version__
-from gpen_ui.cli.flags import flag_name, spelled
-from gpen_ui.options import option_specs
+from gpen_ui.options import flag_name, option_specs, spelled
 from gpen_ui.presets import BUILT_IN
 from gpen_ui.settings import Settings
 from tests.commands import CHECKOUT, all_commands

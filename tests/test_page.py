@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import threading
 import time
 import urllib.error
 import urllib.request
 import zipfile
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -323,10 +325,27 @@ class TestWords:
 
     @pytest.mark.parametrize(
         ("seconds", "en", "zh"),
-        [(0.4, "0 s", "0 秒"), (75, "1 min 15 s", "1 分 15 秒"), (7260, "2 h 1 min", "2 小时 1 分")],
+        [
+            (0.4, "0 s", "0 秒"),
+            (9.6, "10 s", "10 秒"),
+            (75, "1 min 15 s", "1 分 15 秒"),
+            (7260, "2 h 1 min", "2 小时 1 分"),
+        ],
     )
     def test_durations(self, seconds: float, en: str, zh: str):
         assert (Speech("en").duration(seconds), Speech("zh").duration(seconds)) == (en, zh)
+
+    @pytest.mark.parametrize(
+        ("seconds", "en", "zh"),
+        [
+            (0.02, "0.1 s", "0.1 秒"),
+            (0.68, "0.7 s", "0.7 秒"),
+            (9.97, "10 s", "10 秒"),
+            (75, "1 min 15 s", "1 分 15 秒"),
+        ],
+    )
+    def test_what_a_quick_photo_took_reads_properly(self, seconds: float, en: str, zh: str):
+        assert (Speech("en").took(seconds), Speech("zh").took(seconds)) == (en, zh)
 
     @pytest.mark.parametrize("value", [None, 0, 2.5, 257, "x", True and float("nan")])
     def test_a_batch_size_is_a_whole_number(self, value: Any):
@@ -371,6 +390,28 @@ def last(updates: Any) -> dict[Any, Any]:
     return shown
 
 
+def photos_in(html: str) -> list[dict[str, Any]]:
+    """What the comparison was given."""
+    found = re.search(r'<photo-compare [^>]*photos="([^"]*)"', html)
+    assert found is not None
+    return json.loads(unescape(found[1]))
+
+
+def compared(html: str, service: Service) -> list[str]:
+    """Names of the photos of a comparison, all of which have their pictures."""
+    photos = photos_in(html)
+    keys = [photo["before"].split("/")[2] for photo in photos]
+    assert all(service.pictures.preview(key, kind) for key in keys for kind in ("before", "after", "small"))
+    return [photo["name"] for photo in photos]
+
+
+def first_pictures(html: str, service: Service) -> tuple[Path, Path]:
+    key = photos_in(html)[0]["before"].split("/")[2]
+    before, after = service.pictures.preview(key, "before"), service.pictures.preview(key, "after")
+    assert before is not None and after is not None
+    return before, after
+
+
 class TestRestoring:
     @pytest.fixture
     def single(self, engine: Service) -> tab_single.SingleHandlers:
@@ -390,9 +431,9 @@ class TestRestoring:
         shown = last(single.enhance(VISITOR, paths, 4, "same", *DEFAULTS))
         tab = single.tab
         assert "broken.jpg" in shown[tab.failures] and "not a picture" in shown[tab.failures]
-        assert len(shown[tab.gallery]["value"]) == 2
+        assert compared(shown[tab.compare], engine) == ["anna.png", "anna.png"]
         assert "1 found, 1 restored" in shown[tab.facts]
-        before, after = (np.asarray(Image.open(path)) for path in shown[tab.compare]["value"])
+        before, after = (np.asarray(Image.open(path)) for path in first_pictures(shown[tab.compare], engine))
         assert before.shape == after.shape and np.abs(before.astype(int) - after).max() > 20
         with zipfile.ZipFile(shown[tab.download_all]["value"]) as archive:
             assert sorted(archive.namelist()) == ["anna_gpen.png", "anna_gpen_2.png"] and archive.testzip() is None
@@ -401,7 +442,7 @@ class TestRestoring:
     def test_a_photo_is_chosen_by_its_place(self, single: tab_single.SingleHandlers, engine: Service):
         photos = [portrait(engine.scratch / f"{name}.png", 150) for name in ("first", "second")]
         last(single.enhance(VISITOR, [str(photo) for photo in photos], 4, "jpeg", *DEFAULTS))
-        shown = single.choose(VISITOR, SimpleNamespace(index=1))  # type: ignore[arg-type]
+        shown = single.choose(VISITOR, SimpleNamespace(_data={"place": 1}))  # type: ignore[arg-type]
         assert "second.png" in shown[single.tab.facts]
         assert Path(shown[single.tab.download_one]["value"]).name == "second_gpen.jpg"
 

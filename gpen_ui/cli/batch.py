@@ -18,6 +18,7 @@ from gpen_ui.cli.batch_view import BatchView, show_plan
 from gpen_ui.cli.flags import FORMATS, options_from_flags, usual_options, with_option_flags, with_output_flags
 from gpen_ui.cli.speech import spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
+from gpen_ui.cli.usage import spoken_command
 from gpen_ui.errors import UsageError
 from gpen_ui.options import Preset, RestoreOptions
 from gpen_ui.paths import findable
@@ -108,7 +109,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
             )
             raise typer.Exit(_batch(asked, BatchView(language, as_json=as_json, quiet=quiet), language))
 
-    program.command("batch", help=text("cli.batch.help"))(
+    program.command("batch", cls=spoken_command(language), help=text("cli.batch.help"))(
         with_option_flags(with_output_flags(batch, language), language)
     )
 

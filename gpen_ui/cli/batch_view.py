@@ -68,7 +68,7 @@ class BatchView:
 
     def event(self, runs: Runs, event: Event) -> None:
         """Something happened in the run."""
-        if event.kind == "photo":
+        if event.kind == "photo" and event.data["state"] != "waiting":  # the end of one
             photo = runs.store.ledger.photo(event.data["id"])
             if photo is not None:
                 self._photo(runs, photo)

@@ -12,6 +12,7 @@ import typer
 
 from gpen_ui.cli.speech import answer, answer_json, spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
+from gpen_ui.cli.usage import spoken_command
 from gpen_ui.errors import UsageError
 from gpen_ui.settings import Settings, load_settings
 from gpen_ui.texts import Language, say
@@ -26,7 +27,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
     """Adds the command, with its help in one language."""
     text = partial(say, language=language)
 
-    @program.command(help=text("cli.bench.help"))
+    @program.command(cls=spoken_command(language), help=text("cli.bench.help"))
     def bench(
         model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
         device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,

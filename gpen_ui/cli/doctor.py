@@ -12,6 +12,7 @@ import typer
 
 from gpen_ui import __version__
 from gpen_ui.cli.speech import answer, answer_json, spoken_errors
+from gpen_ui.cli.usage import spoken_command
 from gpen_ui.errors import GpenError
 from gpen_ui.settings import Settings, load_settings
 from gpen_ui.texts import Language, say
@@ -28,7 +29,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
     """Adds the command, with its help in one language."""
     text = partial(say, language=language)
 
-    @program.command(help=text("cli.doctor.help"))
+    @program.command(cls=spoken_command(language), help=text("cli.doctor.help"))
     def doctor(
         model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
         as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False,

@@ -28,6 +28,7 @@ from gpen_ui.cli.progress import shown_progress
 from gpen_ui.cli.report import Report, Written
 from gpen_ui.cli.speech import spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
+from gpen_ui.cli.usage import spoken_command
 from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.options import Preset, RestoreOptions
 from gpen_ui.presets import BUILT_IN, load_preset_or_file
@@ -75,7 +76,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
             )
             raise typer.Exit(report.tally.exit_code)
 
-    program.command("enhance", help=text("cli.enhance.help"))(
+    program.command("enhance", cls=spoken_command(language), help=text("cli.enhance.help"))(
         with_option_flags(with_output_flags(enhance, language), language)
     )
 

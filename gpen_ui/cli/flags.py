@@ -11,25 +11,21 @@ import typer
 
 from gpen_ui.cli.speech import complain
 from gpen_ui.errors import OptionError
-from gpen_ui.options import OptionSpec, Preset, RestoreOptions, option_specs, parse_options, salvaged
+from gpen_ui.options import (
+    OptionSpec,
+    Preset,
+    RestoreOptions,
+    flag_name,
+    option_specs,
+    parse_options,
+    salvaged,
+    spelled,
+)
 from gpen_ui.settings import Metadata, OutputFormat, Settings
 from gpen_ui.texts import Language, has, say
 
-SHORT_NAMES = {
-    "detail_enhancement": "detail",
-    "output_scale": "scale",
-    "smallest_face_px": "smallest-face",
-    "most_turned_deg": "most-turned",
-    "most_blur_percent": "most-blur",
-}
-OFF = "off"  # how a choice of 0 is typed
 FACE = "FACE=off|on|STRENGTH[@MODEL]"  # of `--face`
 FORMATS = "|".join(get_args(OutputFormat))  # of `--format`
-
-
-def flag_name(spec: OptionSpec) -> str:
-    """The flag of an option, for example `--strength`."""
-    return f"--{SHORT_NAMES.get(spec.name, spec.name.replace('_', '-'))}"
 
 
 def with_option_flags(command: Callable[..., None], language: Language) -> Callable[..., None]:
@@ -154,11 +150,6 @@ def _shown_default(spec: OptionSpec) -> str:
     if spec.kind == "bool":
         return "on" if spec.default else "off"
     return spelled(spec.default) if spec.kind == "choice" else f"{spec.default:g}"
-
-
-def spelled(choice: object) -> str:
-    """How a choice is typed on the command line."""
-    return OFF if choice == 0 else str(choice)
 
 
 def _typed(spec: OptionSpec, value: Any) -> Any:

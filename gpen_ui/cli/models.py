@@ -13,6 +13,7 @@ from gpen_ui.catalog import ModelSpec, all_models, model_spec
 from gpen_ui.cli.progress import shown_progress
 from gpen_ui.cli.speech import answer, answer_json, complain, spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
+from gpen_ui.cli.usage import spoken_command, spoken_group
 from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.settings import load_settings
 from gpen_ui.texts import Language, say
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 def add_to(program: typer.Typer, language: Language) -> None:
     """Adds the group of commands, with its help in one language."""
-    models = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=say("cli.models.help", language))
+    models = typer.Typer(
+        cls=spoken_group(language), no_args_is_help=True, rich_markup_mode=None, help=say("cli.models.help", language)
+    )
     program.add_typer(models, name="models")
     _add_list(models, language)
     _add_download(models, language)
@@ -34,7 +37,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
 def _add_list(models: typer.Typer, language: Language) -> None:
     text = partial(say, language=language)
 
-    @models.command("list", help=text("cli.models.list.help"))
+    @models.command("list", cls=spoken_command(language), help=text("cli.models.list.help"))
     def list_models(as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False) -> None:
         with spoken_errors(language):
             from gpen_ui.weights import model_state
@@ -47,7 +50,7 @@ def _add_list(models: typer.Typer, language: Language) -> None:
 def _add_download(models: typer.Typer, language: Language) -> None:
     text = partial(say, language=language)
 
-    @models.command(help=text("cli.models.download.help"))
+    @models.command(cls=spoken_command(language), help=text("cli.models.download.help"))
     def download(
         names: Annotated[list[str], typer.Argument(metavar="NAME", help=text("cli.models.names"))],
         as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False,
@@ -84,7 +87,7 @@ def _download(spec: ModelSpec, stop: threading.Event, language: Language, as_jso
 def _add_import(models: typer.Typer, language: Language) -> None:
     text = partial(say, language=language)
 
-    @models.command("import", help=text("cli.models.import.help"))
+    @models.command("import", cls=spoken_command(language), help=text("cli.models.import.help"))
     def import_file(
         file: Annotated[Path, typer.Argument(help=text("cli.models.file"))],
         as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False,
@@ -105,7 +108,7 @@ def _add_import(models: typer.Typer, language: Language) -> None:
 def _add_verify(models: typer.Typer, language: Language) -> None:
     text = partial(say, language=language)
 
-    @models.command(help=text("cli.models.verify.help"))
+    @models.command(cls=spoken_command(language), help=text("cli.models.verify.help"))
     def verify(
         names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help=text("cli.models.names"))] = None,
         as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False,

@@ -18,6 +18,7 @@ import typer
 from gpen_ui.choices import FaceChoice, read_choices
 from gpen_ui.cli.flags import FACE
 from gpen_ui.cli.speech import answer, answer_json, spoken_errors, tell
+from gpen_ui.cli.usage import spoken_command, spoken_group
 from gpen_ui.errors import UsageError, reason_of
 from gpen_ui.paths import shown
 from gpen_ui.settings import load_settings
@@ -33,7 +34,9 @@ FORMS = ("html", "json", "csv", "zip")
 
 def add_to(program: typer.Typer, language: Language) -> None:
     """Adds the group of commands, with its help in one language."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=say("cli.runs.help", language))
+    group = typer.Typer(
+        cls=spoken_group(language), no_args_is_help=True, rich_markup_mode=None, help=say("cli.runs.help", language)
+    )
     program.add_typer(group, name="runs")
     _add_list(group, language)
     _add_show(group, language)
@@ -45,7 +48,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
 def _add_list(group: typer.Typer, language: Language) -> None:
     text = partial(say, language=language)
 
-    @group.command("list", help=text("cli.runs.list.help"))
+    @group.command("list", cls=spoken_command(language), help=text("cli.runs.list.help"))
     def list_runs(as_json: Annotated[bool, typer.Option("--json", help=text("cli.flag.json"))] = False) -> None:
         with spoken_errors(language), _opened() as runs:
             for run in runs.runs():
@@ -55,7 +58,7 @@ def _add_list(group: typer.Typer, language: Language) -> None:
 def _add_show(group: typer.Typer, language: Language) -> None:
     text = partial(say, language=language)
 
-    @group.command(help=text("cli.runs.show.help"))
+    @group.command(cls=spoken_command(language), help=text("cli.runs.show.help"))
     def show(
         run: Annotated[str, typer.Argument(metavar="[RUN]", help=text("cli.runs.run"))] = "last",
         failed: Annotated[bool, typer.Option("--failed", help=text("cli.runs.failed"))] = False,
@@ -70,7 +73,7 @@ def _add_show(group: typer.Typer, language: Language) -> None:
 def _add_report(group: typer.Typer, language: Language) -> None:
     text = partial(say, language=language)
 
-    @group.command(help=text("cli.runs.report.help"))
+    @group.command(cls=spoken_command(language), help=text("cli.runs.report.help"))
     def report(
         run: Annotated[str, typer.Argument(metavar="[RUN]", help=text("cli.runs.run"))] = "last",
         output: Annotated[str | None, typer.Option("--output", "-o", help=text("cli.runs.output"))] = None,
@@ -96,7 +99,7 @@ def _add_report(group: typer.Typer, language: Language) -> None:
 def _add_choose(group: typer.Typer, language: Language) -> None:
     text = partial(say, language=language)
 
-    @group.command(help=text("cli.runs.choose.help"))
+    @group.command(cls=spoken_command(language), help=text("cli.runs.choose.help"))
     def choose(
         run: Annotated[str, typer.Argument(metavar="RUN", help=text("cli.runs.run"))],
         photo: Annotated[str, typer.Argument(metavar="PHOTO", help=text("cli.runs.photo"))],
@@ -130,14 +133,14 @@ def _choose(
 def _add_wishes(group: typer.Typer, language: Language) -> None:
     text = partial(say, language=language)
 
-    @group.command(help=text("cli.runs.pause.help"))
+    @group.command(cls=spoken_command(language), help=text("cli.runs.pause.help"))
     def pause(run: Annotated[str, typer.Argument(metavar="[RUN]", help=text("cli.runs.run"))] = "last") -> None:
         with spoken_errors(language), _opened() as runs:
             found = runs.run(run)
             runs.pause(found.id)
             tell(text("cli.runs.asked", run=found.id))
 
-    @group.command(help=text("cli.runs.cancel.help"))
+    @group.command(cls=spoken_command(language), help=text("cli.runs.cancel.help"))
     def cancel(run: Annotated[str, typer.Argument(metavar="[RUN]", help=text("cli.runs.run"))] = "last") -> None:
         with spoken_errors(language), _opened() as runs:
             found = runs.run(run)

@@ -10,6 +10,7 @@ import typer
 
 from gpen_ui.cli.flags import FORMATS, with_output_flags
 from gpen_ui.cli.speech import answer, spoken_errors, tell
+from gpen_ui.cli.usage import spoken_command
 from gpen_ui.settings import load_settings
 from gpen_ui.texts import Language, say
 
@@ -59,4 +60,6 @@ def add_to(program: typer.Typer, language: Language) -> None:
 
             serve_page(settings, on_ready=lambda url: answer(say("cli.serve.ready", heard, url=url)))
 
-    program.command("serve", help=text("cli.serve.help"))(with_output_flags(serve, language))
+    program.command("serve", cls=spoken_command(language), help=text("cli.serve.help"))(
+        with_output_flags(serve, language)
+    )

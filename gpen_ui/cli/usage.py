@@ -7,12 +7,22 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from gpen_ui.cli.speech import tell
 from gpen_ui.errors import UsageError
 from gpen_ui.texts import Language, say
 
+_TYPERS_WORDS = (
+    (r"^Usage:", "cli.usage.usage"),
+    (r"^Options:$", "cli.usage.options"),
+    (r"^Arguments:$", "cli.usage.arguments"),
+    (r"^Commands:$", "cli.usage.commands"),
+    (r"Show this message and exit\.", "cli.usage.show"),
+    (r"\[required\]", "cli.usage.required"),
+    (r"\[OPTIONS\]", "cli.usage.options_place"),
+    (r"COMMAND \[ARGS\]\.\.\.", "cli.usage.command_place"),
+)
 KINDS = (("integer", "whole"), ("float", "number"), ("number", "number"), ("bool", "truth"), ("path", "path"))
 
 
@@ -20,6 +30,9 @@ def spoken_group(language: Language) -> type[TyperGroup]:
     """The class of the program's outermost group, whose usage errors speak this language."""
 
     class Spoken(TyperGroup):
+        def get_help(self, ctx: Any) -> str:
+            return _in_language(super().get_help(ctx), language)
+
         def main(
             self,
             args: Sequence[str] | None = None,
@@ -41,6 +54,23 @@ def spoken_group(language: Language) -> type[TyperGroup]:
             return code
 
     return Spoken
+
+
+def spoken_command(language: Language) -> type[TyperCommand]:
+    """The class of a command whose help speaks this language, typer's own words included."""
+
+    class Spoken(TyperCommand):
+        def get_help(self, ctx: Any) -> str:
+            return _in_language(super().get_help(ctx), language)
+
+    return Spoken
+
+
+def _in_language(help_text: str, language: Language) -> str:
+    """The help with typer's own words in the user's language; the rest of it comes from our texts."""
+    for english, key in _TYPERS_WORDS:
+        help_text = re.sub(english, say(key, language), help_text, flags=re.MULTILINE)
+    return help_text
 
 
 def _is_usage_error(error: Exception) -> bool:

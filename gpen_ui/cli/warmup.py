@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gpen_ui.cli.speech import answer, answer_json, spoken_errors
+from gpen_ui.cli.usage import spoken_command
 from gpen_ui.settings import load_settings
 from gpen_ui.texts import Language, say
 
@@ -17,7 +18,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
     """Adds the command, with its help in one language."""
     text = partial(say, language=language)
 
-    @program.command(help=text("cli.warmup.help"))
+    @program.command(cls=spoken_command(language), help=text("cli.warmup.help"))
     def warmup(
         model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
         device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,

@@ -52,6 +52,16 @@ def binomial(gain: float, like: Tensor) -> Tensor:
     return torch.outer(taps, taps) * (gain / sum(BLUR_TAPS) ** 2)
 
 
+def encoder_conv(network: Gpen, number: int) -> tuple[Tensor, Tensor]:
+    """Weight and bias of one level of the encoder in float32, constants and the activation's gain folded in."""
+    level = network.get_submodule(f"ecd{number}.0")
+    assert isinstance(level, nn.Sequential)
+    conv, activation = level[-2], level[-1]
+    assert isinstance(conv, EqualConv) and isinstance(activation, BiasActivation)
+    weight = conv.weight.detach().float() * (conv.scale * ACTIVATION_GAIN)
+    return weight, activation.bias.detach().float() * ACTIVATION_GAIN
+
+
 class FoldedStyledConv(nn.Module):
     """One styled convolution with its constants worked out."""
 
@@ -124,12 +134,7 @@ class FastGpen(nn.Module):
         self.encoder_weights = nn.ParameterList()
         self.encoder_biases = nn.ParameterList()
         for number in range(len(self.config.levels_px)):
-            level = network.get_submodule(f"ecd{number}.0")
-            assert isinstance(level, nn.Sequential)
-            conv, activation = level[-2], level[-1]
-            assert isinstance(conv, EqualConv) and isinstance(activation, BiasActivation)
-            weight = (conv.weight.detach().float() * (conv.scale * ACTIVATION_GAIN)).to(dtype)
-            bias = (activation.bias.detach().float() * ACTIVATION_GAIN).to(dtype)
+            weight, bias = (each.to(dtype) for each in encoder_conv(network, number))
             weight = weight.contiguous(memory_format=torch.channels_last)
             self.encoder_weights.append(nn.Parameter(weight, requires_grad=False))
             self.encoder_biases.append(nn.Parameter(bias, requires_grad=False))
@@ -144,7 +149,7 @@ class FastGpen(nn.Module):
     def encode(self, x: Tensor) -> list[Tensor]:
         """Features of all levels, largest side first."""
         weight, bias = self.encoder_weights[0], self.encoder_biases[0]
-        x = functional.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
+        x = functional.linear(x.to(self.dtype).permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
         features = [functional.leaky_relu_(x, LEAK)]
         for number in range(1, len(self.encoder_weights)):
             x = self._fir(features[-1], 2, 1.0)
@@ -154,7 +159,7 @@ class FastGpen(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, size, size) RGB in [-1, 1] of any floating type -> the same shape in float32."""
-        features = self.encode(x.to(self.dtype))
+        features = self.encode(x)
         latent = self.final_linear(features[-1].contiguous().flatten(1).float())
         all_styles = functional.linear(self.mapping(latent), self.style_weight, self.style_bias)
         styles = torch.split(all_styles, self.style_widths, dim=1)

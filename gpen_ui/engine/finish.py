@@ -62,8 +62,10 @@ def _aligned(job: Job, options: RestoreOptions, embed: Embedder | None) -> Photo
     pixels = np.rint(picture * look.level_of(job.original.pixels)).astype(depth)
     height, width = pixels.shape[:2]
     likeness, why = mark_likeness(picture, job.crop(ALIGNED, len(result)), options, embed)
-    box = (0.0, 0.0, float(width), float(height))
-    job.outcomes[ALIGNED] = FaceOutcome(1, box, 1.0, "restored", why, likeness=likeness)
+    box, square_px = (0.0, 0.0, float(width), float(height)), float(job.original.size_wh[0])
+    job.outcomes[ALIGNED] = FaceOutcome(
+        1, box, 1.0, "restored", why, likeness=likeness, square_px=square_px, network_px=len(picture)
+    )
     return dataclasses.replace(job.original, pixels=pixels, alpha=None)
 
 
@@ -154,4 +156,6 @@ def _note_outcomes(job: Job, held: dict[int, Held], options: RestoreOptions) -> 
                 strength=one.strength if one.layer is not None else None,
                 model=job.models.get(place),
                 likeness=one.likeness,
+                square_px=job.crop_px / scale_of(job.transforms[place]),
+                network_px=len(result),
             )

@@ -37,6 +37,9 @@ class FaceOutcome:
         why: the reason of the last two, or what there is to say of a restored face: that its strength was lowered.
         strength: in percent, with which a restored face was put back; None for the others.
         model: that restored it, where it was another than the one of all faces.
+        square_px: side of the square of the photo, as it was read or reduced, that the network's picture covers; None
+            for a face that did not go through it.
+        network_px: side of that picture.
         likeness: 0 to 100, how surely the result is still the person of the original; of a face that was left for its
             sake, what its restoration would have had. None where it was not measured.
     """
@@ -49,6 +52,8 @@ class FaceOutcome:
     strength: int | None = None
     likeness: float | None = None
     model: str | None = None
+    square_px: float | None = None
+    network_px: int | None = None
 
 
 @dataclass(frozen=True)

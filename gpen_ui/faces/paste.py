@@ -53,11 +53,13 @@ def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
         if right <= left or bottom <= top or layer.opacity <= 0:
             continue
         weight = _weight(number, layers, rectangles) * layer.opacity
-        before = photo[top:bottom, left:right]
-        change = (_picture_at(layer, photo, rectangle) - before) * weight[:, :, None]
+        change = _picture_at(layer, photo, rectangle)  # from here on in its own memory
+        change -= photo[top:bottom, left:right]
+        change *= weight[:, :, None]
         target = result[top:bottom, left:right]
-        changed = np.clip(np.rint(target + change), 0, np.iinfo(photo.dtype).max).astype(photo.dtype)
-        target[:] = np.where(weight[:, :, None] > 0, changed, target)
+        change += target
+        changed = np.clip(np.rint(change, out=change), 0, np.iinfo(photo.dtype).max, out=change).astype(photo.dtype)
+        np.copyto(target, changed, where=weight[:, :, None] > 0)
     return result
 
 

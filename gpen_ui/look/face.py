@@ -37,10 +37,11 @@ def apply_mode(restored: Crop, original: Crop, mode: Mode) -> Crop:
     side_px = restored.shape[0]
     if is_gray(original):
         restored = match_gray(restored)
-    result = restored + gaussian(original - restored, COARSE_SIGMA * side_px)
+    result = gaussian(original - restored, COARSE_SIGMA * side_px)
+    result += restored
     if mode == "detail":
         result += (FINE_GAIN - 1) * (restored - gaussian(restored, FINE_SIGMA * side_px))
-    return np.asarray(np.clip(result, 0, 255), np.float32)
+    return np.asarray(np.clip(result, 0, 255, out=result), np.float32)
 
 
 def match_gray(crop: Crop) -> Crop:

@@ -11,8 +11,9 @@ import gradio as gr
 from gradio.blocks import Block
 
 from gpen_ui.errors import GpenError, UsageError
-from gpen_ui.ui import batch_facts, batch_views, views
+from gpen_ui.ui import batch_facts, batch_views, compare_views, views
 from gpen_ui.ui.opener import opener
+from gpen_ui.ui.pictures import Pair
 from gpen_ui.ui.run_faces import can_choose
 from gpen_ui.ui.session import Looking
 from gpen_ui.ui.tab_batch import BUSY_TICK_S, IDLE_TICK_S, BatchTab
@@ -166,7 +167,7 @@ class BatchLook:
             offset = looking.page * ROWS_PER_PAGE
             found = ledger.photos(run.id, states=states, text=wanted.text, limit=ROWS_PER_PAGE, offset=offset)
             rows = [(photo, self._faces(photo)) for photo in found]
-            card = self._card(run, looking.photo_id)
+            card = self._compared(looking) + self._card(run, looking.photo_id)
             table = batch_views.photo_table(rows, looking.photo_id, card, self.speech)
             self._send(looking, update, photos.table, table)
         self._pager(looking, update, total)
@@ -184,6 +185,24 @@ class BatchLook:
         """Faces of which there is something to say."""
         quiet = photo.faces_found == photo.faces_restored
         return () if quiet else self.service.runs.store.ledger.faces(photo.id)
+
+    def _compared(self, looking: Looking) -> str:
+        """The opened photo before and after, in the comparison of tab 1; nothing where one of both is not there, or is
+        another file by now."""
+        photo = self.service.runs.store.ledger.photo(looking.photo_id) if looking.photo_id is not None else None
+        if photo is None or not batch_views.is_done(photo) or photo.result is None or looking.folder is None:
+            return ""
+        if photo.before_wh is None or photo.after_wh is None:
+            return ""
+        try:
+            same = photo.path.stat().st_mtime_ns == photo.mtime_ns and photo.result.is_file()
+        except OSError:
+            return ""
+        if not same:
+            return ""
+        files, within = (photo.path, photo.result), (photo.root, photo.result.parent)
+        pair = Pair(photo.path.name, *files, photo.before_wh, photo.after_wh, looking.folder, within)
+        return compare_views.compare([pair], 0, self.service.pictures, self.speech, name=f"run-photo-{photo.id}")
 
     def _card(self, run: RunRecord, photo_id: int | None) -> str:
         ledger = self.service.runs.store.ledger

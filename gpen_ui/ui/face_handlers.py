@@ -242,7 +242,8 @@ def _drawn(shares: object, outcome: Outcome) -> list[float]:
         or not all(isinstance(each, int | float) for each in shares)
     ):
         raise UsageError("page_no_face")
-    return [float(share) * side for share, side in zip(shares, outcome.before_wh * 2, strict=True)]
+    # whole pixels, so that a command line can name the same box
+    return [float(round(share * side)) for share, side in zip(shares, outcome.before_wh * 2, strict=True)]
 
 
 def wire(faces: FaceArea, handlers: FacePanel, shown: list[Block], guard: Callable[..., Any]) -> list[Any]:

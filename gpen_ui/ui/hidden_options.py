@@ -13,11 +13,8 @@ from gpen_ui.ui.speech import Speech
 if TYPE_CHECKING:
     from gpen_ui.engine import Restorer
 
-# With `aligned` the network's own picture is the result; see `gpen_ui.engine.finish`.
-NOT_ALIGNED = (
-    "strength", "mode", "skin_protection", "detail_enhancement", "denoise", "sharpen", "contrast", "brightness",
-    "output_scale", "background", "which_faces", "smallest_face_px", "detector_threshold",
-)  # fmt: skip
+# With `aligned` the network's own picture is the result, and nothing else acts; see `gpen_ui.engine.finish`.
+WITH_ALIGNED = ("likeness_guard", "least_likeness", "long_edge", "aligned")
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,8 @@ def useless(options: RestoreOptions, machine: Machine, speech: Speech) -> dict[s
     if machine.no_background is not None:
         found["background"] = speech("page.hidden.background", reason=machine.no_background)
     if options.aligned:
-        found |= dict.fromkeys(NOT_ALIGNED, speech("page.hidden.aligned"))
+        others = [spec.name for spec in option_specs() if spec.name not in WITH_ALIGNED]
+        found |= dict.fromkeys(others, speech("page.hidden.aligned"))
     return found
 
 

@@ -12,6 +12,10 @@ from gpen_ui.texts import Language, say
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC",
         "sans-serif")  # fmt: skip
 MONO = ("ui-monospace", "Consolas", "monospace")
+# The page's own elements, as files of this server: the content security policy needs to allow nothing for them.
+SCRIPTS = (
+    '<script type="module" src="../web/compare.js"></script><script type="module" src="../web/intake.js"></script>'
+)
 
 
 def theme() -> gr.themes.Base:

@@ -45,7 +45,7 @@ class PriceHandlers(StartStop):
         if known is None:
             said = self.speech("page.prices.unknown")
         else:
-            said = self.speech("page.prices.known", face=f"{1000 * known.face_seconds:.0f}")
+            said = self.speech("page.prices.known", face=round(1000 * known.face_seconds))
         return update | {self.tab.prices: views.hint(said)}
 
     def begin(self, request: gr.Request) -> tuple[Any, Any]:
@@ -124,5 +124,5 @@ def _in_a_row(prices: Sequence[Price], known: PriceList, spec: OptionSpec, speec
             continue
         share = 100 * known.share(price)
         percent = f"{share:.1f}" if share < 10 else f"{share:.0f}"
-        parts.append(value + speech("page.prices.one", ms=f"{1000 * price.seconds:.0f}", share=percent))
+        parts.append(value + speech("page.prices.one", ms=round(1000 * price.seconds), share=percent))
     return "; ".join(parts) if speech.language == "en" else "；".join(parts)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from gpen_ui.photo import PHOTO_SUFFIXES
+from gpen_ui.settings import Settings
 from gpen_ui.texts import LANGUAGES, Language
 from gpen_ui.ui import (
     background_time,
@@ -36,7 +39,8 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
         title=speech("page.title"), analytics_enabled=False, delete_cache=(DELETE_EVERY_S, DELETE_AFTER_S)
     ) as blocks:
         page: gr.Blocks = blocks
-        gr.HTML(_header(speech, settings.serves_only_this_machine), padding=False, elem_id="header")
+        header = _header(speech, settings.serves_only_this_machine) + _intake(settings, speech)
+        gr.HTML(header, padding=False, elem_id="header")
         status = gr.HTML(padding=False, elem_id="status")
         welcomed = welcome.lay_out(speech)
         store = kept.lay_out()
@@ -90,6 +94,20 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
 
         page.unload(forget)
     return page
+
+
+def _intake(settings: Settings, speech: Speech) -> str:
+    """`<photo-intake>` (web/intake.js): photos that are dropped on the page or pasted."""
+    texts = json.dumps(
+        {
+            word: speech.template(f"page.intake.{word}", ("name", "most"))
+            for word in ("drop", "nowhere", "kind", "large")
+        }
+    )
+    return (
+        f'<photo-intake fields="single-files batch-files" kinds="{" ".join(PHOTO_SUFFIXES)}" '
+        f'most-mb="{settings.upload_mb}" texts="{escape(texts)}"></photo-intake>'
+    )
 
 
 def _header(speech: Speech, here: bool) -> str:

@@ -1,4 +1,5 @@
-"""Routes for what belongs to a kept run and comes as a file: reports, the zip of all, small pictures.
+"""Routes for what comes as a file beside Gradio's: of a kept run its reports, the zip of all and small pictures; of a
+comparison its pictures; and the scripts and styles of the page's own parts.
 
 They are made while they are sent, which a Gradio component cannot do: it takes only finished files. Whatever guards the
 page guards them, too.
@@ -6,6 +7,8 @@ page guards them, too.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from gpen_ui.ui.service import Service
 
 PICTURE_KEPT_S = 3600  # by the browser; its address changes when the photo is done again
+WEB = Path(__file__).with_name("web")
+WEB_TYPES = {"compare.js": "text/javascript", "compare.css": "text/css", "intake.js": "text/javascript"}
 LARGEST_NUMBER = (1 << 63) - 1  # of a row in SQLite
 
 
@@ -54,6 +59,48 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
 
     app.add_route("/runs/{run_id}/{form}", report)
     app.add_route("/runs/photos/{number:int}/{file}", picture)
+
+
+def add_picture_routes(app: FastAPI, service: Service) -> None:
+    """`/pictures/KEY/before.jpg` (after, small) and `/pictures/KEY/before/COLUMN-ROW.jpg`, see `Pictures`."""
+    from starlette.responses import FileResponse, JSONResponse
+
+    def answer(request: Request) -> Response:
+        asked = request.path_params
+        pictures = service.pictures
+        try:
+            if "side" in asked:
+                path = pictures.tile(asked["key"], asked["side"], asked["column"], asked["row"])
+            else:
+                path = pictures.preview(asked["key"], asked["kind"])
+        except GpenError as error:
+            return JSONResponse({"detail": error.sentence(page_language(request))}, status_code=404)
+        if path is None or not path.is_file():
+            return JSONResponse({"detail": say("page.not_found", page_language(request))}, status_code=404)
+        headers = {"cache-control": f"private, max-age={PICTURE_KEPT_S}, immutable"}
+        return FileResponse(path, media_type="image/jpeg", headers=headers)
+
+    app.add_route("/pictures/{key}/{kind}.jpg", answer)
+    app.add_route("/pictures/{key}/{side}/{column:int}-{row:int}.jpg", answer)
+
+
+def add_web_routes(app: FastAPI) -> None:
+    """`/web/FILE`, looked at again at each visit: a new version of the program must not meet an old script."""
+    from starlette.responses import JSONResponse
+    from starlette.responses import Response as PlainResponse
+
+    def answer(request: Request) -> Response:
+        name = request.path_params["file"]
+        if name not in WEB_TYPES:
+            return JSONResponse({"detail": say("page.not_found", page_language(request))}, status_code=404)
+        data = (WEB / name).read_bytes()
+        tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+        headers = {"cache-control": "no-cache", "etag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return PlainResponse(status_code=304, headers=headers)
+        return PlainResponse(data, media_type=WEB_TYPES[name], headers=headers)
+
+    app.add_route("/web/{file}", answer)
 
 
 def page_language(request: Request) -> Language:

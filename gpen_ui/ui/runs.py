@@ -21,7 +21,7 @@ from gpen_ui.settings import OutputFormat
 if TYPE_CHECKING:
     from gpen_ui.engine.backdrop import TileProgress
     from gpen_ui.engine.output import Output, Saved
-    from gpen_ui.engine.results import FaceOutcome, Note, RestoredPhoto
+    from gpen_ui.engine.results import FaceOutcome, Note, Recipe, RestoredPhoto
     from gpen_ui.jobs import FaceRecord
     from gpen_ui.ui.previews import Preview
     from gpen_ui.ui.service import Service
@@ -36,7 +36,6 @@ class Outcome:
     Attributes:
         saved: the result's file; None exactly when `error` is set.
         before_wh, after_wh: sizes in pixels; None when unknown.
-        left: faces that were not restored, as (number, why).
         seconds: spent on this photo by the engine.
         preview: pictures for the page.
         file: the same as `saved`, as it was written.
@@ -44,6 +43,7 @@ class Outcome:
         choices: what was asked of single faces.
         job: what the photo was restored with.
         source: the photo.
+        recipe: model, its file's hash and the program that made it.
     """
 
     name: str
@@ -53,7 +53,6 @@ class Outcome:
     after_wh: tuple[int, int] | None = None
     faces_found: int = 0
     faces_restored: int = 0
-    left: tuple[tuple[int, Note], ...] = ()
     seconds: float = 0.0
     device: str = ""
     notes: tuple[Note, ...] = ()
@@ -63,6 +62,7 @@ class Outcome:
     choices: tuple[FaceChoice, ...] = ()
     job: Job | None = None
     source: Path | None = None
+    recipe: Recipe | None = None
 
 
 class Run:
@@ -204,7 +204,6 @@ def _keep(result: RestoredPhoto, job: Job, output: Output) -> Outcome:
         after_wh=result.photo.size_wh,
         faces_found=len(result.faces),
         faces_restored=result.restored_count,
-        left=tuple((face.number, face.why) for face in result.faces if face.why is not None),
         seconds=result.total_seconds,
         device=result.device,
         notes=result.notes + saved.notes,
@@ -214,4 +213,5 @@ def _keep(result: RestoredPhoto, job: Job, output: Output) -> Outcome:
         choices=result.choices,
         job=job,
         source=result.source,
+        recipe=result.recipe,
     )

@@ -145,18 +145,20 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
 
     from gpen_ui.api import PREFIX, build_api
     from gpen_ui.ui.doors import Doors
-    from gpen_ui.ui.look import stylesheet, theme, toast_titles
+    from gpen_ui.ui.look import SCRIPTS, stylesheet, theme, toast_titles
     from gpen_ui.ui.model_files import add_model_routes
     from gpen_ui.ui.outside import SeenFromOutside
     from gpen_ui.ui.page import build_page
     from gpen_ui.ui.refusals import RefusalsLogged
-    from gpen_ui.ui.run_files import add_run_routes
+    from gpen_ui.ui.run_files import add_picture_routes, add_run_routes, add_web_routes
     from gpen_ui.ui.shield import Gate, IndexPage, OwnSiteOnly, SafeHeaders
 
     app = FastAPI(title="GPEN UI", openapi_url=None, docs_url=None, redoc_url=None)
     _add_language_routes(app)
     app.mount(PREFIX, build_api(service, settings))
     add_run_routes(app, service)
+    add_picture_routes(app, service)
+    add_web_routes(app)
     add_model_routes(app, service)
     events: dict[str, dict[int, int]] = {}
     for language in LANGUAGES:
@@ -177,6 +179,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
             theme=theme(),
             css=toast_titles(language),
             css_paths=stylesheet(),
+            head=SCRIPTS,
         )
         # Gradio only checks the paths that a request names for uploads after this is set, and a mount does not set it.
         page.has_launched = True

@@ -18,6 +18,7 @@ from gpen_ui.paths import findable
 from gpen_ui.settings import Settings, forget_defaults, keep_defaults, load_settings, with_changes
 from gpen_ui.ui.board import Board
 from gpen_ui.ui.downloads import Downloads
+from gpen_ui.ui.pictures import Pictures
 from gpen_ui.ui.scratch import Scratch
 from gpen_ui.ui.session import Session
 from gpen_ui.ui.turnstile import LOOK_AGAIN_S, Turnstile
@@ -56,6 +57,7 @@ class Service:
             log.warning("%s", error)
         self.scratch = scratch
         self.temporary = Scratch(scratch, settings.temporary_mb)
+        self.pictures = Pictures(self.temporary, settings.photo_megapixels)
         self.turnstile = Turnstile()
         self.downloads = Downloads(settings.models_folder)
         self._asked = Asked(findable(settings.model), settings.device, settings.batch_size)
@@ -299,6 +301,7 @@ class Service:
         for run in (session.single, session.blend):
             if run is not None:
                 run.finished.wait(LOOK_AGAIN_S)
+        self.pictures.withdraw(session.folder)
         shutil.rmtree(session.folder, ignore_errors=True)
 
     def stop_runs(self) -> list[Run]:

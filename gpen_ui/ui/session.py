@@ -33,6 +33,7 @@ class Looking:
         seen: what was sent last for each part of the tab, so that what has not changed is not sent again.
         table: what the table of photos was last read for.
         looks: how often the tab was looked at.
+        folder: where pictures for the comparison go, that of the page.
         faces_of: the photo whose faces were asked for.
         faced: the same with what is known of it; None when it cannot be shown.
         wish: stands for what was last asked of its faces.
@@ -45,6 +46,7 @@ class Looking:
     seen: dict[str, object] = field(default_factory=dict)
     table: object = None
     looks: int = 0
+    folder: Path | None = None
     faces_of: int | None = None
     faced: Faced | None = None
     wish: object = None
@@ -86,3 +88,6 @@ class Session:
     models_drawn: tuple[str, str] | None = None
     measure_stop: threading.Event = field(default_factory=threading.Event)
     wish: Wish | None = None
+
+    def __post_init__(self) -> None:
+        self.batch.folder = self.folder

@@ -6,7 +6,7 @@ import functools
 import html
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from gpen_ui.texts import Language, say
 from gpen_ui.ui.refusals import log_refusal
 
 log = logging.getLogger(__name__)
+EXACT_BELOW_S = 9.95
 REFUSALS = ("page_folder_outside", "page_folder_none", "page_model_outside", "page_upload_outside", "page_no_room")
 
 
@@ -46,6 +47,10 @@ class Speech:
     def __call__(self, key: str, **values: object) -> str:
         return say(key, self.language, **values)
 
+    def template(self, key: str, places: Sequence[str]) -> str:
+        """A text whose places a script fills in."""
+        return self(key, **{place: f"{{{place}}}" for place in places})
+
     def duration(self, seconds: float) -> str:
         """A length of time, rounded as people say it."""
         whole = max(0, round(seconds))
@@ -54,6 +59,10 @@ class Speech:
         if whole < 3600:
             return self("page.duration.minutes", minutes=whole // 60, seconds=whole % 60)
         return self("page.duration.hours", hours=whole // 3600, minutes=whole % 3600 // 60)
+
+    def took(self, seconds: float) -> str:
+        """How long something took: with a decimal place as long as that says something, and never "0 s"."""
+        return self.exact_seconds(max(0.1, seconds)) if seconds < EXACT_BELOW_S else self.duration(seconds)
 
     def listed(self, names: Iterable[str]) -> str:
         """Names in a row."""

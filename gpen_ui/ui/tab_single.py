@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,20 +15,23 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
+from gpen_ui.catalog import restoration_models
 from gpen_ui.errors import UsageError
 from gpen_ui.paths import home_folder
-from gpen_ui.ui import face_handlers, views
+from gpen_ui.ui import compare_views, face_handlers, views, why
 from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.buttons import StartStop
 from gpen_ui.ui.face_handlers import FaceArea, FaceHandlers
 from gpen_ui.ui.folders import UPLOAD_KINDS, uploaded
+from gpen_ui.ui.pictures import Pair
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.session import Session
 from gpen_ui.ui.speech import Speech, always_after
-from gpen_ui.ui.tab_parameters import options_from
+from gpen_ui.ui.tab_parameters import control_values, options_from
 
 TICK_S = 0.4  # how often a page that watches a run is told where it stands
+FIRST_TICK_S = 0.1  # at first: one small photo is done sooner than that
 ZIP_NAME = "gpen-results.zip"
 
 
@@ -37,15 +41,15 @@ class SingleTab:
     start: gr.Button
     stop: gr.Button
     sample: gr.Button
+    camera: gr.Image
     settings: gr.HTML
     background: gr.HTML
     progress: gr.HTML
     empty: gr.HTML
-    compare: gr.ImageSlider
-    compare_help: gr.HTML
-    gallery_help: gr.HTML
-    gallery: gr.Gallery
+    compare: gr.HTML
     facts: gr.HTML
+    used: gr.HTML
+    reuse: gr.Button
     download_one: gr.DownloadButton
     download_all: gr.DownloadButton
     failures: gr.HTML
@@ -58,61 +62,57 @@ def sample_photo() -> Path:
 
 
 def lay_out(speech: Speech) -> SingleTab:
+    """The result first, over the whole width; below it what goes in beside what is known of the result."""
+    progress = gr.HTML(padding=False, elem_id="single-progress")
+    failures = gr.HTML(padding=False, elem_id="single-failures")
+    compare = gr.HTML(js_on_load=compare_views.CHOOSE, padding=False, elem_id="single-compare")
+    with gr.Row(elem_classes="actions"):
+        download_one = gr.DownloadButton(
+            speech("page.single.download_one"), visible=False, variant="primary", elem_id="single-download"
+        )
+        download_all = gr.DownloadButton(
+            speech("page.single.download_all"), visible=False, elem_id="single-download-all"
+        )
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=2, min_width=280):
             files = gr.File(
                 label=speech("page.single.files"),
                 file_count="multiple",
                 file_types=UPLOAD_KINDS,
-                height=220,
+                height=200,
                 elem_id="single-files",
             )
             start = gr.Button(speech("page.single.start"), variant="primary", size="lg", elem_id="single-start")
             stop = gr.Button(speech("page.stop"), variant="stop", size="lg", visible=False, elem_id="single-stop")
             sample = gr.Button(speech("page.single.sample"), visible=sample_photo().is_file(), elem_id="single-sample")
+            with gr.Accordion(speech("page.single.camera"), open=False, elem_id="single-camera-area"):
+                camera = gr.Image(
+                    label=speech("page.single.camera"),
+                    show_label=False,
+                    sources=["webcam"],
+                    type="filepath",
+                    format="png",
+                    height=260,
+                    buttons=[],
+                    elem_id="single-camera",
+                )
+                gr.HTML(views.hint(speech("page.single.camera.help")), padding=False)
             settings = gr.HTML(padding=False, elem_id="single-settings")
             background = gr.HTML(padding=False, elem_id="single-background")
-        with gr.Column(scale=5, min_width=280):
-            progress = gr.HTML(padding=False, elem_id="single-progress")
-            failures = gr.HTML(padding=False, elem_id="single-failures")
+        with gr.Column(scale=3, min_width=280):
             empty = gr.HTML(
                 views.empty(speech("page.single.empty"), speech("page.single.empty.more")),
                 padding=False,
                 elem_id="single-empty",
             )
-            compare = gr.ImageSlider(
-                label=speech("page.single.compare"),
-                type="filepath",
-                interactive=False,
-                visible=False,
-                max_height=640,
-                buttons=["fullscreen"],
-                elem_id="single-compare",
-            )
-            compare_help = gr.HTML(views.hint(speech("page.single.compare.help")), padding=False, visible=False)
-            faces = face_handlers.lay_out(speech, "single")
-            gallery_help = gr.HTML(views.hint(speech("page.single.gallery")), padding=False, visible=False)
-            gallery = gr.Gallery(
-                label=speech("page.single.gallery"),
-                show_label=False,
-                visible=False,
-                allow_preview=False,
-                interactive=False,
-                object_fit="cover",
-                buttons=[],
-                elem_id="single-gallery",
-            )
             facts = gr.HTML(padding=False, elem_id="single-facts")
-            with gr.Row():
-                download_one = gr.DownloadButton(
-                    speech("page.single.download_one"), visible=False, variant="primary", elem_id="single-download"
-                )
-                download_all = gr.DownloadButton(
-                    speech("page.single.download_all"), visible=False, elem_id="single-download-all"
-                )
+            faces = face_handlers.lay_out(speech, "single")
+            used = gr.HTML(padding=False, elem_id="single-used")
+            with gr.Row(elem_classes="actions"):
+                reuse = gr.Button(speech("page.used.again"), visible=False, elem_id="single-reuse")
     return SingleTab(
-        files, start, stop, sample, settings, background, progress, empty, compare, compare_help, gallery_help,
-        gallery, facts, download_one, download_all, failures, faces,
+        files, start, stop, sample, camera, settings, background, progress, empty, compare, facts, used, reuse,
+        download_one, download_all, failures, faces,
     )  # fmt: skip
 
 
@@ -129,6 +129,32 @@ class SingleHandlers(StartStop):
         """A copy of the sample photo, as if it had been uploaded."""
         folder = self.service.session(request.session_hash).folder
         return [str(shutil.copy(sample_photo(), folder / sample_photo().name))]
+
+    def add_shot(self, request: gr.Request, paths: list[str] | None, shot: str | None) -> tuple[Any, Any]:
+        """Puts a picture of the camera among the photos, under a name that tells when it was taken.
+
+        Raises:
+            UsageError: the picture was not taken through this page.
+        """
+        if not shot:
+            return gr.skip(), gr.skip()
+        (file,) = uploaded([shot], self.service.scratch)
+        folder = self.service.session(request.session_hash).folder
+        named = folder / f"camera-{time.strftime('%H-%M-%S')}{file.suffix}"
+        return [*(paths or []), str(shutil.copy(file, named))], None
+
+    def reuse(self, request: gr.Request) -> list[Any]:
+        """Values for the controls of tab 3 and for the output format: those of the photo in view.
+
+        Raises:
+            UsageError: no photo is in view.
+        """
+        session = self.service.session(request.session_hash)
+        job = session.results[session.shown].job if session.shown < len(session.results) else None
+        if job is None:
+            raise UsageError("page_no_photos")
+        self.speech.inform(self.speech("page.used.done"))
+        return [*control_values(job.options), job.output_format]
 
     def begin(self, request: gr.Request) -> tuple[Any, Any]:
         """Shows "Stop", with a new wish to stop that it may fulfil."""
@@ -169,31 +195,34 @@ class SingleHandlers(StartStop):
         finally:  # the page was closed or went away: nobody waits for the rest
             run.stop.set()
 
-    def choose(self, request: gr.Request, event: gr.SelectData) -> Any:
-        """Compares the photo that was clicked in the gallery."""
+    def choose(self, request: gr.Request, event: gr.EventData) -> Any:
+        """Tells about the photo that the person went to in the comparison, which shows it already."""
         session = self.service.session(request.session_hash)
-        place = int(event.index)
-        if place >= len(session.results):
+        asked = event._data.get("place") if isinstance(event._data, dict) else None
+        if not isinstance(asked, int) or not 0 <= asked < len(session.results):
             return gr.skip()
-        session.shown, session.wished = place, None
-        return self._chosen(session, session.results[place])
+        session.shown, session.wished = asked, None
+        return self._chosen(session, session.results[asked])
 
     def replaced(self, session: Session, outcome: Outcome) -> dict[Block, Any]:
         """Shows a result that took the place of an earlier one of the same photo."""
-        update = self._gallery(session) | self._chosen(session, outcome)
+        update = {self.tab.compare: self._compared(session)} | self._chosen(session, outcome)
         if len(session.results) > 1:
             update[self.tab.download_all] = gr.update(value=str(zipped(session.results, session.folder)), visible=True)
         return update
 
     def _watch(self, run: Run, session: Session) -> Iterator[dict[Block, Any]]:
-        seen = 0
-        while not run.finished.wait(TICK_S):
+        seen, tick_s = 0, FIRST_TICK_S
+        while not run.finished.wait(tick_s):
+            tick_s = min(TICK_S, 2 * tick_s)
             update: dict[Block, Any] = {self.tab.progress: views.progress(run, self.speech)}
-            if run.done_count > seen:
-                update |= self._arrived(run.outcomes[seen:], session)
-                seen = run.done_count
+            fresh = run.outcomes[seen:]  # its own copy: the run goes on adding
+            seen += len(fresh)
+            if fresh:
+                update |= self._arrived(fresh, session)
             yield update
-        update = self._arrived(run.outcomes[seen:], session) if run.done_count > seen else {}
+        fresh = run.outcomes[seen:]
+        update = self._arrived(fresh, session) if fresh else {}
         update[self.tab.progress] = views.progress(run, self.speech) if run.error is None else ""
         if len(session.results) > 1:
             archive = zipped(session.results, session.folder)
@@ -204,13 +233,10 @@ class SingleHandlers(StartStop):
 
     def _cleared(self) -> dict[Block, Any]:
         tab = self.tab
-        hidden: tuple[Block, ...] = (
-            tab.empty, tab.compare, tab.compare_help, tab.gallery_help, tab.gallery, tab.download_one, tab.download_all,
-            tab.faces.area,
-        )  # fmt: skip
+        hidden: tuple[Block, ...] = (tab.empty, tab.reuse, tab.download_one, tab.download_all, tab.faces.area)
         update: dict[Block, Any] = {component: gr.update(visible=False) for component in hidden}
-        update |= {tab.progress: views.waiting(self.speech("page.progress.waiting")), tab.facts: "", tab.failures: ""}
-        return update
+        update |= dict.fromkeys((tab.compare, tab.facts, tab.used, tab.failures), "")
+        return update | {tab.progress: views.waiting(self.speech("page.progress.waiting"))}
 
     def _arrived(self, outcomes: Sequence[Outcome], session: Session) -> dict[Block, Any]:
         """Adds new outcomes to the page; the first good one is compared at once."""
@@ -220,29 +246,50 @@ class SingleHandlers(StartStop):
         update: dict[Block, Any] = {self.tab.failures: views.failures(everything, self.speech)}
         if not session.results:
             return update
-        return update | self._gallery(session) | (self._chosen(session, session.results[0]) if first else {})
+        update[self.tab.compare] = self._compared(session)
+        return update | (self._chosen(session, session.results[0]) if first else {})
 
-    def _gallery(self, session: Session) -> dict[Block, Any]:
-        pictures = [
-            (str(outcome.preview.thumbnail), outcome.name) for outcome in session.results if outcome.preview is not None
-        ]
-        several = len(pictures) > 1
-        return {
-            self.tab.gallery_help: gr.update(visible=several),
-            self.tab.gallery: gr.update(value=pictures, visible=several),
-        }
+    def _compared(self, session: Session) -> str:
+        """All results, before and after."""
+        within = (self.service.scratch, self.service.settings.outputs_folder)
+        pairs = [pair_of(outcome, session.folder, within) for outcome in session.results]
+        shown = [pair for pair in pairs if pair is not None]
+        return compare_views.compare(shown, session.shown, self.service.pictures, self.speech, name="single-photos")
 
     def _chosen(self, session: Session, outcome: Outcome) -> dict[Block, Any]:
         settings = self.service.settings
         facts = views.facts(outcome, self.speech, shows_paths=settings.serves_only_this_machine)
-        update: dict[Block, Any] = {self.tab.facts: facts} | self.faces.shown(session, outcome)
+        update: dict[Block, Any] = {
+            self.tab.facts: facts + why.why(outcome, self.speech),
+            self.tab.used: why.settings_used(outcome, self._model_of(outcome), settings, self.speech),
+            self.tab.reuse: gr.update(visible=outcome.job is not None),
+        }
         if outcome.preview is not None:
-            pair = (str(outcome.preview.before), str(outcome.preview.after))
-            update[self.tab.compare] = gr.update(value=pair, visible=True)
-            update[self.tab.compare_help] = gr.update(visible=True)
             copy = download_copy(outcome, outcome.preview.before.parent)
             update[self.tab.download_one] = gr.update(value=str(copy), visible=True)
-        return update
+        return update | self.faces.shown(session, outcome)
+
+    def _model_of(self, outcome: Outcome) -> str:
+        """How the command line names the model of a result; a path only for those who sit at its machine."""
+        name = outcome.recipe.model if outcome.recipe is not None else ""
+        chosen = self.service.chosen.model
+        is_own = all(spec.name != name for spec in restoration_models()) and Path(chosen).name == name
+        return chosen if is_own and self.service.settings.serves_only_this_machine else name
+
+
+def pair_of(outcome: Outcome, folder: Path, within: tuple[Path, ...]) -> Pair | None:
+    """A result for the comparison; None when there is no picture of it.
+
+    Args:
+        folder: where its pictures are put.
+        within: folders one of which must hold photo and result.
+    """
+    if outcome.preview is None or outcome.saved is None or outcome.source is None:
+        return None
+    if outcome.before_wh is None or outcome.after_wh is None:
+        return None
+    sizes = (outcome.before_wh, outcome.after_wh)
+    return Pair(outcome.name, outcome.source, outcome.saved, *sizes, folder, within, outcome.preview)
 
 
 def download_copy(outcome: Outcome, folder: Path) -> Path:
@@ -271,23 +318,28 @@ def wire(
     guard = handlers.speech.guard
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     shown: list[Block] = [
-        tab.progress, tab.empty, tab.compare, tab.compare_help, tab.gallery_help, tab.gallery, tab.facts,
-        tab.download_one, tab.download_all, tab.failures,
-        *tab.faces.parts,
+        tab.progress, tab.empty, tab.compare, tab.facts, tab.used, tab.reuse, tab.download_one, tab.download_all,
+        tab.failures, *tab.faces.parts,
     ]  # fmt: skip
     buttons = [tab.start, tab.stop]
     inputs = [tab.files, batch_size, output_format, *controls]
-
     # What gives files goes through the queue: Gradio 6.31 answers other events with addresses that lack the mount.
     files: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
-    tab.sample.click(guard(handlers.load_sample), outputs=[tab.files], **files)
-    run = tab.start.click(handlers.begin, outputs=buttons, **quick).then(
-        guard(handlers.enhance),
-        inputs=inputs,
-        outputs=shown,
-        **files,  # no limit: the service's turnstile counts, for both languages together
-    )
-    always_after(run, handlers.show_start, buttons, **quick)
+
+    def enhance_after(began: Any) -> None:
+        run = began.then(
+            guard(handlers.enhance),
+            inputs=inputs,
+            outputs=shown,
+            **files,  # no limit: the service's turnstile counts, for both languages together
+        )
+        always_after(run, handlers.show_start, buttons, **quick)
+
+    enhance_after(tab.start.click(handlers.begin, outputs=buttons, **quick))
+    sample = tab.sample.click(guard(handlers.load_sample), outputs=[tab.files], **files)
+    enhance_after(sample.success(handlers.begin, outputs=buttons, **quick))
+    tab.camera.input(guard(handlers.add_shot), [tab.files, tab.camera], [tab.files, tab.camera], **files)
     tab.stop.click(guard(handlers.stop), outputs=[tab.stop], **quick)
-    tab.gallery.select(guard(handlers.choose), outputs=shown, **files)
+    tab.compare.select(guard(handlers.choose), outputs=shown, **files)
+    tab.reuse.click(guard(handlers.reuse), outputs=[*controls, output_format], **files)
     face_handlers.wire(tab.faces, handlers.faces, shown, guard)

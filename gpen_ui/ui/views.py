@@ -32,15 +32,15 @@ def progress(run: Run, speech: Speech) -> str:
         return _tile(run, run.tile, speech)
     if run.left_s is None:
         key = "page.progress.one" if run.total == 1 else "page.progress.first"
-        return _bar(None, speech(key, total=run.total, elapsed=speech.duration(run.elapsed_s)))
-    left = speech.duration(run.left_s)
+        return _bar(None, speech(key, total=run.total, elapsed=speech.took(run.elapsed_s)))
+    left = speech.duration(max(1, run.left_s))
     share = run.done_count / run.total
     return _bar(share, speech("page.progress.some", done=run.done_count, total=run.total, left=left))
 
 
 def _tile(run: Run, tile: TileProgress, speech: Speech) -> str:
     """A bar about the background of one photo, which can take as long as many photos."""
-    left = speech.duration(tile.left_s)
+    left = speech.duration(max(1, tile.left_s))
     values = {"name": tile.name, "tile": tile.done + 1, "tiles": tile.total, "left": left}
     share = (run.done_count + tile.done / tile.total) / run.total
     return _bar(share, speech("page.progress.tile", **values, done=run.done_count, total=run.total))
@@ -70,7 +70,7 @@ def _bar(share: float | None, text: str) -> str:
 
 def _summary(run: Run, speech: Speech) -> str:
     good = run.done_count - run.failed_count
-    values = {"done": good, "total": run.total, "failed": run.failed_count, "elapsed": speech.duration(run.took_s)}
+    values = {"done": good, "total": run.total, "failed": run.failed_count, "elapsed": speech.took(run.took_s)}
     if run.stop.is_set() and run.done_count < run.total:
         key, kind = "page.progress.stopped", "stopped"
     elif run.failed_count:
@@ -105,16 +105,14 @@ def facts(outcome: Outcome, speech: Speech, *, shows_paths: bool) -> str:
         rows.append(("size", speech("page.fact.size.value", before=before, after=after)))
     rows.append(("faces", faces_text(outcome, speech)))
     pairs = [(speech(f"page.fact.{key}"), value) for key, value in rows]
-    pairs += [
-        (speech("page.fact.face_left", number=number), why.sentence(speech.language)) for number, why in outcome.left
-    ]
+    if outcome.recipe is not None:
+        pairs.append((speech("page.model.now.model"), outcome.recipe.model))
     pairs.append((speech("page.fact.seconds"), speech.exact_seconds(outcome.seconds)))
     pairs.append((speech("page.fact.device"), outcome.device))
     if outcome.saved is not None:
         pairs.append((speech("page.fact.saved"), str(outcome.saved) if shows_paths else outcome.saved.name))
-    notes = [(speech("page.fact.note"), note.sentence(speech.language)) for note in outcome.notes]
     marked = [(speech("runs.likeness"), likeness_marks((face for face, _ in outcome.faces), speech.language))]
-    return definitions(pairs, notes, marked)
+    return definitions(pairs, [], marked)
 
 
 def faces_text(outcome: Outcome, speech: Speech) -> str:
