@@ -35,10 +35,8 @@ SETTLED_MS = 3000  # the page's own scripts, and messages that fade
 
 def shoot_single(page: Page, language: Language) -> None:
     page.click("#single-sample")
-    page.get_by_text("astronaut-old").first.wait_for()
-    page.click("#single-start")
     page.wait_for_selector("#single-progress .all-done", timeout=180_000)
-    page.wait_for_selector("#single-compare img")
+    page.locator("photo-compare .stage").wait_for()
     page.wait_for_timeout(2 * SETTLED_MS)
     save(page, f"page-{language}.png")
 
