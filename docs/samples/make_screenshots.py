@@ -49,7 +49,7 @@ def shoot_runs(page: Page, language: Language, photos: list[Path]) -> None:
     page.click("#batch-start")
     page.wait_for_selector("#batch-progress .some-failed", timeout=120_000)
     page.locator("#batch-table tbody button").nth(1).click()
-    page.wait_for_selector("#batch-table .figures img")
+    page.locator("#batch-table photo-compare .stage").wait_for(timeout=120_000)
     page.wait_for_timeout(SETTLED_MS)
     save(page, f"runs-{language}.png")
 
