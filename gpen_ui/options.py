@@ -18,10 +18,12 @@ from gpen_ui.texts import Language, has, say
 ActsOn = Literal["face", "photo", "input"]
 Mode = Literal["natural", "strong", "detail"]
 LikenessGuard = Literal["off", "mark", "lower"]
+KeepOccluded = Literal["auto", "on", "off"]
 OutputScale = Literal[1, 2, 4]
 Background = Literal["lanczos", "realesrgan"]
 LongEdge = Literal[0, 2560, 1920, 1280]
 WhichFaces = Literal["all", "largest", "centre"]
+SecondLook = Literal["off", "auto", "always"]
 SHORT_NAMES = {  # of the flags of the command line
     "detail_enhancement": "detail",
     "output_scale": "scale",
@@ -30,7 +32,6 @@ SHORT_NAMES = {  # of the flags of the command line
     "most_blur_percent": "most-blur",
 }
 OFF = "off"  # how a choice of 0 is typed
-SecondLook = Literal["off", "auto", "always"]
 ANY_BLUR_PERCENT = 50  # the end of the range of `most_blur_percent`, where blur is not even measured
 CARD_BATCH = 4  # of a card whose best one is not measured yet
 BatchSize = int | Literal["auto"]  # faces that go through the network together; "auto" is measured on the device
@@ -49,6 +50,8 @@ class RestoreOptions(BaseModel):
     mode: Mode = Field("natural", json_schema_extra=_acts_on("face"))
     skin_protection: bool = Field(True, json_schema_extra=_acts_on("face"))
     detail_enhancement: bool = Field(False, json_schema_extra=_acts_on("face"))
+    match_look: bool = Field(True, json_schema_extra=_acts_on("face"))
+    keep_occluded: KeepOccluded = Field("auto", json_schema_extra=_acts_on("face"))
     likeness_guard: LikenessGuard = Field("lower", json_schema_extra=_acts_on("face"))
     least_likeness: int = Field(50, ge=0, le=100, json_schema_extra=_acts_on("face"))
     denoise: int = Field(0, ge=0, le=100, json_schema_extra=_acts_on("photo"))

@@ -21,7 +21,7 @@ from gpen_ui.photo import Photo, save_photo
 from tests import pictures
 
 # a network that brightens is not asked who it shows
-FAST = RestoreOptions(mode="strong", skin_protection=False, strength=100, likeness_guard="off")
+FAST = RestoreOptions(mode="strong", skin_protection=False, match_look=False, strength=100, likeness_guard="off")
 
 
 def write(path: Path, pixels: np.ndarray) -> Path:

@@ -89,6 +89,16 @@ def test_four_convolutions_are_the_transposed_one() -> None:
     torch.testing.assert_close(doubled(x, by_parity(weight.transpose(0, 1))), expected)
 
 
+@pytest.mark.skipif(not can_fuse(torch.float32), reason="this PyTorch cannot fuse on this processor")
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_however_the_face_lies_in_memory_all_levels_are_in_channels_last(channels_last: bool) -> None:
+    """In the other layout the same picture takes twice as long."""
+    x = recipe.input_tensor(64, "A")
+    x = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) if channels_last else x.contiguous().clone()
+    features = ProcessorGpen(recipe.fill(Gpen(CONFIGS[0])), torch.bfloat16).encode(x)
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in features)
+
+
 @pytest.mark.parametrize(
     "broken", [AttributeError("no such operation"), RuntimeError("not on this processor"), torch.zeros(1, 4, 8, 8)]
 )

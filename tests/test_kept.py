@@ -101,7 +101,7 @@ class TestInstallation:
 
     def test_back_to_the_programs_defaults(self, lab: Lab):
         lab.kept.keep("4", "png", *control_values(RestoreOptions(strength=20)))
-        assert lab.kept.forget()[1:] == ["same", *USUAL]
+        assert lab.kept.forget() == ["auto", "same", *USUAL]
         assert not kept_file().exists()
 
     def test_reset_is_to_the_installations_defaults(self, lab: Lab):

@@ -104,3 +104,14 @@ def test_the_crops_that_come_in_are_not_written_to():
     look.protect_skin(restored, original, scale_px=1.0, noise=1.0)
     look.enhance_detail(restored)
     assert np.array_equal(original, before[0]) and np.array_equal(restored, before[1])
+
+
+@pytest.mark.parametrize(("side_px", "radius_px"), [(256, 2), (512, 4), (512, 7)])
+def test_a_mole_that_the_network_dropped_comes_back_with_most_of_its_contrast(side_px: int, radius_px: int) -> None:
+    bare = np.full((side_px, side_px, 3), (205, 160, 140), np.float32)
+    marked = bare.copy()
+    for x, y in ((0.42, 0.6), (0.6, 0.62), (0.5, 0.8)):
+        cv2.circle(marked, (int(x * side_px), int(y * side_px)), radius_px, (150, 105, 90), -1, cv2.LINE_AA)
+    result = look.protect_skin(bare, marked, scale_px=1.0, noise=1.0)
+    where = (bare - marked)[..., 0] > 25
+    assert (bare - result)[where].mean() > 0.7 * (bare - marked)[where].mean()

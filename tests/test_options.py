@@ -28,6 +28,8 @@ def test_the_defaults_are_the_promised_ones():
         "mode": "natural",
         "skin_protection": True,
         "detail_enhancement": False,
+        "match_look": True,
+        "keep_occluded": "auto",
         "likeness_guard": "lower",
         "least_likeness": 50,
         "denoise": 0,

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 
 import numpy as np
 
 from gpen_ui import look
 from gpen_ui.engine.likeness import Held, hold_likeness, mark_likeness, was_asked_for
+from gpen_ui.engine.matching import fitted_layers
 from gpen_ui.engine.prepare import ALIGNED, Crop, Job, outcome, wrapped
 from gpen_ui.engine.results import FaceOutcome, FaceState, Note, RestoredPhoto
 from gpen_ui.errors import GpenError
-from gpen_ui.faces import Affine, FaceLayer, face_rectangle, paste_faces, rescaled, scale_of
+from gpen_ui.faces import Affine, FaceLayer, Masker, face_rectangle, paste_faces, rescaled, scale_of
 from gpen_ui.faces.likeness import Embedder
-from gpen_ui.faces.mask import Mask
 from gpen_ui.look.channels import is_gray, luminance
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import Photo, Pixels
-
-Masker = Callable[[Crop], Mask]  # a restored crop -> where it replaces the photo
 
 
 def finish(job: Job, options: RestoreOptions, masker: Masker, embed: Embedder | None = None) -> RestoredPhoto:
@@ -84,7 +81,7 @@ def _composed(job: Job, options: RestoreOptions, masker: Masker, embed: Embedder
         if not isinstance(crop, GpenError)
     }
     layers = [each.layer for each in held.values() if each.layer is not None]
-    pixels = paste_faces(base, layers) if layers else base
+    pixels = paste_faces(base, fitted_layers(base, layers, options)) if layers else base
     job.clock("paste", start)
     start = time.perf_counter()
     pixels = look.sharpen(pixels, options.sharpen)
@@ -96,6 +93,8 @@ def _composed(job: Job, options: RestoreOptions, masker: Masker, embed: Embedder
     _note_outcomes(job, held, options)
     if held and embed is None and was_asked_for(options):
         job.notes.append(Note("likeness_missing"))
+    if held and masker.parse is None and options.keep_occluded == "on":
+        job.notes.append(Note("occlusion_missing"))
     return dataclasses.replace(job.original, pixels=pixels, alpha=alpha)
 
 
@@ -110,7 +109,8 @@ def _held(
     picture = dress_face(restored, original, to_crop, noise, options)
     at_scale = rescaled(to_crop, options.output_scale)
     strength = strength_of(job, place, options)
-    layer = FaceLayer(picture, masker(restored), at_scale, strength / 100, noise)
+    mask = masker.mask(restored, keep_occluded=options.keep_occluded != "off")
+    layer = FaceLayer(picture, mask, at_scale, strength / 100, noise)
     return hold_likeness(layer, original, strength, options, embed)
 
 

@@ -55,7 +55,6 @@ class ProcessorGpen(FastGpen):
             layer.weight = weight.new_empty(0)  # these take its place
 
     def encode(self, x: Tensor) -> list[Tensor]:
-        x = x.contiguous(memory_format=torch.channels_last)  # what the first convolution makes has the layout of x
         features = [conv_leaky(in_three(x.float(), self.dtype), self.first_weight, self.encoder_biases[0])]
         for weight, bias in itertools.islice(zip(self.encoder_weights, self.encoder_biases, strict=True), 1, None):
             features.append(conv_leaky(self._fir(features[-1], 2, 1.0), weight, bias, stride=2))
@@ -118,7 +117,8 @@ def in_three(x: Tensor, dtype: torch.dtype, *, of_weight: bool = False) -> Tenso
     """
     high = x.to(dtype)
     low = (x - high.to(x.dtype)).to(dtype)
-    return torch.cat((high, high, low) if of_weight else (high, low, high), dim=1)
+    joined = torch.cat((high, high, low) if of_weight else (high, low, high), dim=1)
+    return joined.contiguous(memory_format=torch.channels_last)  # what a convolution makes has the layout of its input
 
 
 def conv_leaky(

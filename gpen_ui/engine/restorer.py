@@ -18,7 +18,6 @@ from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.engine.backdrop import Backdrop
 from gpen_ui.engine.background import Watch
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, free_bytes, memory_bytes, trial
-from gpen_ui.engine.finish import Masker
 from gpen_ui.engine.likeness import find_embedder
 from gpen_ui.engine.loading import AtHand, load_runner, read_network
 from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
@@ -28,7 +27,7 @@ from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
 from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.engine.stream import Parts, stream
 from gpen_ui.engine.tuning import Curve, Curves, measure_curve
-from gpen_ui.faces import Detector, large_detector, parsed_mask, shape_mask, small_detector
+from gpen_ui.faces import Detector, Masker, large_detector, small_detector
 from gpen_ui.look.enlarge import reduced_size
 from gpen_ui.options import CARD_BATCH, BatchSize, RestoreOptions
 from gpen_ui.paths import home_folder
@@ -328,8 +327,7 @@ def load_masker(models_folder: Path, device: str) -> Masker:
     """Masks from ParseNet when its file is there, else from the shape of the template."""
     path = models_folder / model_spec("parsenet").file
     if not path.is_file():
-        return lambda crop: shape_mask(len(crop))
+        return Masker()
     from gpen_ui.faces.parse import FaceParser
 
-    parser = FaceParser(path, read_state(path), device)
-    return lambda crop: parsed_mask(parser.parse(crop), len(crop))
+    return Masker(FaceParser(path, read_state(path), device).parse)

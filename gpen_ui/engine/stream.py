@@ -14,14 +14,14 @@ from typing import Generic, TypeVar
 
 from gpen_ui.engine.backdrop import Backdrop
 from gpen_ui.engine.background import Watch, draw_background
-from gpen_ui.engine.finish import Masker, finish
+from gpen_ui.engine.finish import finish
 from gpen_ui.engine.others import OtherNetworks
 from gpen_ui.engine.prepare import Crop, Crops, Job, Read, prepare
 from gpen_ui.engine.results import RestoredPhoto
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.errors import GpenError, Stopped
-from gpen_ui.faces import Detector
+from gpen_ui.faces import Detector, Masker
 from gpen_ui.faces.likeness import Embedder
 from gpen_ui.look.threads import one_core_each
 from gpen_ui.options import RestoreOptions

@@ -3,7 +3,7 @@
 from gpen_ui.faces.align import align_transform, crop_face, face_rectangle, rescaled, scale_of
 from gpen_ui.faces.detect import Detector, large_detector, small_detector
 from gpen_ui.faces.drawn import face_in_box
-from gpen_ui.faces.mask import parsed_mask, shape_mask
+from gpen_ui.faces.mask import Masker, parsed_mask, shape_mask
 from gpen_ui.faces.measures import blur_px, turned_degrees
 from gpen_ui.faces.paste import FaceLayer, paste_faces
 from gpen_ui.faces.tiled import detect_twice
@@ -14,6 +14,7 @@ __all__ = [
     "Detector",
     "Face",
     "FaceLayer",
+    "Masker",
     "Points",
     "align_transform",
     "blur_px",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,11 @@ LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 
 Rectangle = tuple[int, int, int, int]
 Pixels = NDArray[np.uint8 | np.uint16]
+# The photo's rectangle with the picture in it: (photo in the rectangle, picture in the photo's numbers, weight of the
+# picture, rectangle) -> (H, W, 3) float32 in the photo's numbers.
+Blend = Callable[[Pixels, NDArray[np.float32], Mask, Rectangle], NDArray[np.float32]]
+# What is made last of a blended rectangle: (blended, photo in the rectangle, weight) -> the same shape and numbers.
+Settle = Callable[[NDArray[np.float32], Pixels, Mask], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,8 @@ class FaceLayer:
         to_crop: (2, 3) from pixels of the photo that is pasted into to crop pixels.
         opacity: 0 keeps the photo, 1 takes the picture.
         noise: standard deviation of the photo's noise in levels of 255.
+        blend: how the picture and the photo are joined; None mixes them by their weight.
+        settle: what is made of the joined rectangle at last.
     """
 
     picture: NDArray[np.float32]
@@ -37,6 +44,8 @@ class FaceLayer:
     to_crop: Affine
     opacity: float
     noise: float = 0.0
+    blend: Blend | None = None
+    settle: Settle | None = None
 
 
 def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
@@ -53,12 +62,18 @@ def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
         if right <= left or bottom <= top or layer.opacity <= 0:
             continue
         weight = _weight(number, layers, rectangles) * layer.opacity
-        change = _picture_at(layer, photo, rectangle)  # from here on in its own memory
-        change -= photo[top:bottom, left:right]
-        change *= weight[:, :, None]
-        target = result[top:bottom, left:right]
-        change += target
-        changed = np.clip(np.rint(change, out=change), 0, np.iinfo(photo.dtype).max, out=change).astype(photo.dtype)
+        before, target = photo[top:bottom, left:right], result[top:bottom, left:right]
+        picture = _picture_at(layer, photo, rectangle)
+        if layer.blend is None:  # in the picture's own memory
+            blended = np.subtract(picture, before, out=picture)
+            blended *= weight[:, :, None]
+        else:
+            blended = layer.blend(before, picture, weight, rectangle)
+            blended -= before
+        blended += target
+        if layer.settle is not None:
+            blended = layer.settle(blended, before, weight)
+        changed = np.clip(np.rint(blended, out=blended), 0, np.iinfo(photo.dtype).max, out=blended).astype(photo.dtype)
         np.copyto(target, changed, where=weight[:, :, None] > 0)
     return result
 

@@ -8,8 +8,10 @@ from gpen_ui.look.noise import estimate_noise
 from gpen_ui.look.sharpen import sharpen
 from gpen_ui.look.skin import protect_skin
 from gpen_ui.look.tone import adjust_brightness, adjust_contrast, adjust_tone
+from gpen_ui.look.toned import ToneCurve, find_tone
 
 __all__ = [
+    "ToneCurve",
     "adjust_brightness",
     "adjust_contrast",
     "adjust_tone",
@@ -19,6 +21,7 @@ __all__ = [
     "enlarge",
     "enlarge_plane",
     "estimate_noise",
+    "find_tone",
     "is_gray",
     "level_of",
     "luminance",

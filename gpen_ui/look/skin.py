@@ -15,7 +15,7 @@ from gpen_ui.look.blur import gaussian
 from gpen_ui.look.channels import Crop, Plane, luminance
 
 # Two bands, between these Gaussians (shares of the crop's side): pores and the rims of moles; moles and freckles.
-FINEST_SIGMA, FINE_SIGMA, MIDDLE_SIGMA = 1 / 512, 1 / 256, 1 / 64
+FINEST_SIGMA, FINE_SIGMA, MIDDLE_SIGMA = 1 / 512, 1 / 256, 1 / 40
 WINDOW_SIGMA = 3 / 256  # of the local energy; large enough for about ten independent values of the wider band
 NOISE_MARGIN = 3.0  # a place holds texture where its energy is above that many times the noise's
 LEAST_ENERGY = 0.5  # levels squared, at one crop pixel per photo pixel: what strong JPEG leaves on smooth skin

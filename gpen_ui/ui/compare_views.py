@@ -13,7 +13,7 @@ from gpen_ui.ui.speech import Speech
 
 WORDS = (
     "compare", "divider", "value", "before", "after", "which", "previous", "next", "fit", "one", "lens", "hold",
-    "screen", "lensOf", "zoomed", "help", "fitHelp", "oneHelp", "lensHelp", "holdHelp", "screenHelp",
+    "screen", "lensOf", "zoomed", "help", "keys", "fitHelp", "oneHelp", "lensHelp", "holdHelp", "screenHelp",
 )  # fmt: skip
 PLACES = ("name", "before", "after", "number", "total", "percent")  # that the element fills in
 # Makes the element's going to another photo an event that a handler gets as {place}.

@@ -92,13 +92,19 @@ class ListHandlers:
         self.service.downloads.start(spec)
 
     def _rows(self, agreed: set[str]) -> list[ModelRow]:
-        from gpen_ui.weights import model_state
+        from gpen_ui.weights import model_path, model_state
+
+        def size_of(spec: ModelSpec) -> int | None:
+            path = model_path(spec, folder)
+            return spec.bytes or (path.stat().st_size if path.is_file() else None)
 
         folder, progress = self.service.settings.models_folder, self.service.downloads.all()
         restorer = self.service.restorer
         in_use = restorer.model_name if restorer is not None else ""
         return [
-            ModelRow(spec, str(model_state(spec, folder)), progress.get(name), name in agreed, name == in_use)
+            ModelRow(
+                spec, str(model_state(spec, folder)), progress.get(name), size_of(spec), name in agreed, name == in_use
+            )
             for name, spec in all_models().items()
         ]
 

@@ -19,6 +19,7 @@ class ModelRow:
     Attributes:
         state: of its file: present, missing, partial or wrong.
         progress: of its download; None where this server has begun none.
+        size_bytes: of the published file, or of the one that is here; None where neither is known.
         acknowledged: this visitor has agreed to its licence.
         in_use: it is the one that restores now.
     """
@@ -26,6 +27,7 @@ class ModelRow:
     spec: ModelSpec
     state: str
     progress: Progress | None
+    size_bytes: int | None
     acknowledged: bool
     in_use: bool
 
@@ -46,7 +48,7 @@ def model_items(rows: Sequence[ModelRow], speech: Speech) -> str:
 
 def _item(row: ModelRow, speech: Speech) -> str:
     spec = row.spec
-    size = views.bytes_text(spec.bytes) if spec.bytes else speech("page.model.size.unknown")
+    size = views.bytes_text(row.size_bytes) if row.size_bytes else speech("page.model.size.unknown")
     state = "downloading" if row.is_on else row.state
     said = speech("page.model.in_use") if row.in_use else speech(f"page.model.state.{state}")
     facts = f'<span class="state {state}">{escape(said)}</span><span class="size">{escape(size)}</span>'
@@ -79,9 +81,10 @@ def _actions(row: ModelRow, title: str, speech: Speech) -> str:
     if not row.needs_licence:
         return f'<div class="do">{button}</div>'
     checked = " checked" if row.acknowledged else ""
+    agree = escape(speech("page.model.agree"))
     box = (
-        f'<label><input type="checkbox" data-key="agree:{escape(name)}"{checked}> '
-        f"{escape(speech('page.model.agree'))}</label>"
+        f'<label><input type="checkbox" data-key="agree:{escape(name)}" aria-label="{agree} {escape(title)}"{checked}> '
+        f"{agree}</label>"
     )
     return f'<div class="do">{box}{button}</div>'
 

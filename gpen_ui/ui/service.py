@@ -97,9 +97,8 @@ class Service:
         """
         forget_defaults()
         plain = load_settings()
-        self.settings = with_changes(
-            self.settings, {name: getattr(plain, name) for name in ("output_format", "options")}
-        )
+        back = {name: getattr(plain, name) for name in ("batch_size", "output_format", "options")}
+        self.settings = with_changes(self.settings, back)
         self._usual, _ = salvaged(self.settings.options)
 
     def begin(self) -> None:

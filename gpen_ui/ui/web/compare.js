@@ -140,7 +140,7 @@ class PhotoCompare extends HTMLElement {
             ${button('lens', 'aria-pressed="false"')}${button('hold', 'aria-pressed="false"')}${button('screen', 'aria-pressed="false"')}</div>
         </div>
         <ul class="strip"></ul>
-        <p class="help"></p>
+        <p class="help"><span></span> <span class="keys"></span></p>
         <p class="said" role="status"></p>
       </div>`;
     this.frame = this.$('.frame');
@@ -198,7 +198,8 @@ class PhotoCompare extends HTMLElement {
     this.divider.setAttribute('aria-label', text.divider);
     this.$('.tag.before').textContent = text.before;
     this.$('.tag.after').textContent = text.after;
-    this.$('.help').textContent = text.help;
+    this.$('.help span').textContent = text.help;
+    this.$('.help .keys').textContent = text.keys;
     for (const name of ['previous', 'next', 'fit', 'one', 'lens', 'hold', 'screen']) {
       const button = this.$(`button.${name}`);
       button.querySelector('span').textContent = text[name];
@@ -245,7 +246,8 @@ class PhotoCompare extends HTMLElement {
     const wide = this.photo.width * zoom, high = this.photo.height * zoom;
     const middle = (share, length, whole) =>
       whole <= length ? (length - whole) / 2 : clamp(length / 2 - share * whole, length - whole, 0);
-    const x = middle(this.at[0], width, wide), y = middle(this.at[1], height, high);
+    const whole = value => Math.round(value * devicePixelRatio) / devicePixelRatio;  // else every pixel would be two mixed
+    const x = whole(middle(this.at[0], width, wide)), y = whole(middle(this.at[1], height, high));
     return {x, y, wide, high, zoom, left: Math.max(0, x), right: Math.min(width, x + wide), top: Math.max(0, y)};
   }
 
