@@ -400,7 +400,7 @@ def test_the_command_line_tells_the_time_beforehand(restorer: Restorer, tmp_path
     lines.beforehand(restorer, ASKED)
     lines.beforehand(restorer, RestoreOptions())
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2 and "photos: 1" in said[0] and "seconds" in said[0] and "megapixel" in said[1]
+    assert len(said) == 2 and "1 photo)" in said[0] and "second" in said[0] and "megapixel" in said[1]
 
 
 def test_the_page_tells_the_time_or_why_there_is_none(restorer: Restorer, tmp_path: Path):

@@ -125,7 +125,7 @@ class TestBeginning:
         with pytest.raises(UsageError, match="no photo yet"):
             page.start(folder="  ")
         (photos(service) / "notes.txt").touch()
-        with pytest.raises(UsageError, match=r"holds no photo.*1 files"):
+        with pytest.raises(UsageError, match=r"holds no photo.*1 file or folder was"):
             page.start(folder=photos(service))
         with pytest.raises(UsageError, match="outside"):
             page.start(folder="/etc")

@@ -15,7 +15,7 @@ def test_a_photo_is_restored_and_told_in_one_line(photo: Path, tmp_path: Path):
     result = run("enhance", photo, "-o", tmp_path / "out", *CPU)
     assert result.exit_code == 0
     (line,) = result.stdout.splitlines()
-    assert line.startswith(f"{photo} -> {tmp_path / 'out' / 'photo_gpen.jpg'}: 1 of 1 faces restored; ")
+    assert line.startswith(f"{photo} -> {tmp_path / 'out' / 'photo_gpen.jpg'}: 1 of 1 face restored; ")
     restored = np.asarray(Image.open(tmp_path / "out" / "photo_gpen.jpg"), dtype=float)
     before = np.asarray(Image.open(photo), dtype=float)
     assert restored.shape == before.shape

@@ -54,7 +54,7 @@ def test_a_folder_is_done_and_told_line_by_line(here: Path):
     result = run("batch", here / "in", "-o", here / "out")
     assert result.exit_code == 0, result.stderr
     assert names(here / "out") == ["000_gpen.png", "001_gpen.png", "002_gpen.png"]
-    assert f"{here / 'in' / '001.png'} -> {here / 'out' / '001_gpen.png'}: 1 of 1 faces restored" in result.stdout
+    assert f"{here / 'in' / '001.png'} -> {here / 'out' / '001_gpen.png'}: 1 of 1 face restored" in result.stdout
     assert "3 planned = 3 done + 0 failed + 0 skipped + 0 left" in result.stderr
 
 

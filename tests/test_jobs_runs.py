@@ -338,7 +338,7 @@ def test_a_photo_that_hangs_is_left_behind_after_its_time(lab: Lab, monkeypatch:
     assert lab.runs.hangs
     release.set()
     assert lab.outcome(run) == {f"00{n}.png": "failed" if n == 2 else "done" for n in range(5)}
-    assert "within 1 seconds" in lab.reason(run, "002.png") and len(lab.files()) == 4
+    assert "within 1 second " in lab.reason(run, "002.png") and len(lab.files()) == 4
 
 
 def test_a_stream_that_falls_over_is_sorted_out_photo_by_photo(lab: Lab, monkeypatch: pytest.MonkeyPatch):

@@ -22,7 +22,7 @@ Picture = NDArray[np.float32]
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 MARGIN = 0.5  # how far the surroundings reach, in sides of the face's rectangle
-WHOLE_PX, PATCH_PX, PATCHES = 768, 256, 3  # a larger neighbourhood is looked at in 3 x 3 patches
+WHOLE_PX, PATCH_PX, PATCHES = 512, 256, 2  # a larger neighbourhood is looked at in 2 x 2 patches
 SHARPER = 3.0  # a face is at most so many times as sharp as the sharpest edges around it
 PIXEL_BLUR_PX = 0.7  # deviation of the blur that pixels themselves have; it sets no limit
 INSIDE = 0.9  # of the strength: where the face is all there

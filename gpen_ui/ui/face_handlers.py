@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -239,7 +240,7 @@ def _drawn(shares: object, outcome: Outcome) -> list[float]:
         outcome.before_wh is None
         or not isinstance(shares, list)
         or len(shares) != 4
-        or not all(isinstance(each, int | float) for each in shares)
+        or not all(isinstance(each, int | float) and math.isfinite(each) for each in shares)
     ):
         raise UsageError("page_no_face")
     # whole pixels, so that a command line can name the same box
