@@ -11,6 +11,7 @@ readonly PYTHONS="python3.12 python3.11 python3.13 python3.14 python3"
 readonly TORCH_WHEELS="https://download.pytorch.org/whl" # one folder per build: cpu, cu118, cu126, ...
 readonly INDEX_TIMEOUT_S=10
 readonly REQUIREMENTS="requirements.txt requirements-likeness.txt pyproject.toml" # what an installation is made from
+readonly DEVELOPMENT="requirements-dev.txt requirements-docs.txt"                  # what the tests need besides
 
 checkout="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
 venv="$checkout/.venv"
@@ -55,8 +56,9 @@ is_installed() {
     && [ "$(cat "$installed")" = "$(state $REQUIREMENTS 2>/dev/null)" ]
 }
 
+# shellcheck disable=SC2086 - several files, one word each
 is_installed_dev() {
-  [ -f "$installed_dev" ] && [ "$(cat "$installed_dev")" = "$(state requirements-dev.txt)" ]
+  [ -f "$installed_dev" ] && [ "$(cat "$installed_dev")" = "$(state $DEVELOPMENT)" ]
 }
 
 # Writes a file so that it is there whole or not at all.
@@ -282,8 +284,9 @@ run_tests() { # arguments of pytest...
   if ! is_installed_dev; then
     refuse_second_install
     echo $$ >"$installing"
-    pip_install -r "$checkout/requirements-dev.txt"
-    state requirements-dev.txt | write_whole "$installed_dev"
+    pip_install -r "$checkout/requirements-dev.txt" -r "$checkout/requirements-docs.txt"
+    # shellcheck disable=SC2086 - several files, one word each
+    state $DEVELOPMENT | write_whole "$installed_dev"
     rm -f "$installing"
   fi
   if ! find_chromium; then

@@ -107,9 +107,10 @@ def view(page: Page) -> Locator:
 def choose(page: Page, place: int) -> None:
     page.locator("photo-compare .strip button").nth(place).click()
     page.locator("#single-facts dd", has_text=("anna.png", "wide.png")[place]).first.wait_for()
-    page.wait_for_function(
-        "[...document.querySelector('photo-compare').shadowRoot.querySelectorAll('.layer .sheet > img:first-child')]"
-        ".every(image => image.complete && image.naturalWidth)"
+    page.evaluate(
+        "async () => { for (const image of document.querySelector('photo-compare').shadowRoot"
+        ".querySelectorAll('.layer .sheet > img:first-child')) await image.decode();"
+        " await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))); }"
     )
 
 

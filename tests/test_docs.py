@@ -44,9 +44,10 @@ def test_version_and_changelog_agree():
     assert re.search(rf"^## \[{re.escape(__version__)}\]", changelog, re.MULTILINE)
 
 
-def test_what_the_threat_model_names_is_there():
+@pytest.mark.parametrize("name", ["security.md", "zh/security.md"])
+def test_what_the_threat_model_names_is_there(name: str):
     """Each claim of docs/security.md stands on a test or a file; one that was renamed must not leave it in the air."""
-    text = (CHECKOUT / "docs" / "security.md").read_text(encoding="utf-8")
+    text = (CHECKOUT / "docs" / name).read_text(encoding="utf-8")
     tests = re.findall(r"`(tests/\w+\.py)::(\w+)`", text)
     files = re.findall(r"`(gpen_ui/[\w/]+\.py)`", text)
     assert len(tests) > 30 and files

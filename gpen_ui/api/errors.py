@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gpen_ui.api.models import ErrorAnswer, ErrorFacts
-from gpen_ui.api.parts import PREFIX, language_of
+from gpen_ui.api.parts import language_of, place_of
 from gpen_ui.errors import DeviceError, GpenError, ModelError, PhotoError, PhotoTooLargeError, Stopped, UsageError
 from gpen_ui.reasons import Reason
 from gpen_ui.texts import Language, say
@@ -114,7 +114,7 @@ def add_handlers(app: FastAPI) -> None:
 
 def _methods_here(request: Request) -> list[str]:
     """All methods of an address; each has a route of its own, and the router names only those of the first."""
-    path = request.scope["path"].removeprefix(PREFIX)
+    path = request.scope["path"].removeprefix(place_of(request))
     fitting = [route for route in request.app.state.addresses if route.path_regex.fullmatch(path)]
     fitting = [route for route in fitting if route.path == path] or fitting
     return sorted({method for route in fitting for method in route.methods})

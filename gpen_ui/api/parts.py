@@ -168,7 +168,13 @@ def photo_of(
     return found[0]
 
 
+def place_of(request: Request) -> str:
+    """The path of this interface as its client sees it: behind a proxy there may be more before `PREFIX`."""
+    return str(request.scope.get("root_path") or PREFIX)
+
+
 GivenParts = Annotated[Parts, Depends(parts_of)]
 GivenLanguage = Annotated[Language, Depends(language_of)]
 GivenRun = Annotated[RunRecord, Depends(run_of)]
 GivenPhoto = Annotated[PhotoRecord, Depends(photo_of)]
+GivenPlace = Annotated[str, Depends(place_of)]

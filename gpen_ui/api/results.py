@@ -13,7 +13,7 @@ from gpen_ui.api.files import send_run_file
 from gpen_ui.api.models import PhotoAnswer, PhotoList
 from gpen_ui.api.names import attachment
 from gpen_ui.api.now import ANY_PICTURE, picture_type
-from gpen_ui.api.parts import NUMBER_MOST, PREFIX, GivenLanguage, GivenParts, GivenPhoto, GivenRun, Parts
+from gpen_ui.api.parts import NUMBER_MOST, GivenLanguage, GivenParts, GivenPhoto, GivenPlace, GivenRun, Parts
 from gpen_ui.errors import UsageError
 from gpen_ui.jobs import REPORT_TYPES, PhotoRecord, RunRecord, photo_facts, with_asked
 from gpen_ui.paths import shown
@@ -33,6 +33,7 @@ def list_photos(
     run: GivenRun,
     parts: GivenParts,
     language: GivenLanguage,
+    place: GivenPlace,
     state: PhotoState | None = None,
     text: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[int, Query(ge=0, le=NUMBER_MOST)] = 0,
@@ -42,20 +43,22 @@ def list_photos(
     states = (state,) if state is not None else ()
     photos = parts.runs.store.ledger.photos(run.id, states=states, text=text, after=after, limit=limit)
     return {
-        "photos": [_photo_answer(parts, run, photo, language) for photo in photos],
+        "photos": [_photo_answer(parts, run, photo, language, place) for photo in photos],
         "next_after": photos[-1].number if len(photos) == limit else None,
     }
 
 
 @router.get("/runs/{run_id}/photos/{number}", response_model=PhotoAnswer)
-def show_photo(run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage) -> dict[str, Any]:
+def show_photo(
+    run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage, place: GivenPlace
+) -> dict[str, Any]:
     """One photo of a run."""
-    return _photo_answer(parts, run, photo, language)
+    return _photo_answer(parts, run, photo, language, place)
 
 
 @router.post("/runs/{run_id}/photos/{number}/faces", response_model=PhotoAnswer)
 async def choose_faces(
-    request: Request, run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage
+    request: Request, run: GivenRun, photo: GivenPhoto, parts: GivenParts, language: GivenLanguage, place: GivenPlace
 ) -> dict[str, Any]:
     """Takes a JSON object with `faces`; the photo is done again with what it says, at once when the run is done."""
     asked = await read_json(request, FACES_FIELDS)
@@ -67,7 +70,7 @@ async def choose_faces(
         choices = with_asked(store, run, photo, asked.face_choices(), parts.settings.models_folder)
         with parts.places.place():
             parts.runs.choose(run.id, photo.id, choices)
-        return _photo_answer(parts, run, store.ledger.photo(photo.id) or photo, language)
+        return _photo_answer(parts, run, store.ledger.photo(photo.id) or photo, language, place)
 
     return await run_in_threadpool(choose)
 
@@ -96,9 +99,9 @@ def send_zip(run: GivenRun, parts: GivenParts, language: GivenLanguage) -> Strea
     return send_run_file(parts.runs.store, run, "zip", language)
 
 
-def _photo_answer(parts: Parts, run: RunRecord, photo: PhotoRecord, language: Language) -> dict[str, Any]:
+def _photo_answer(parts: Parts, run: RunRecord, photo: PhotoRecord, language: Language, place: str) -> dict[str, Any]:
     facts = photo_facts(photo, parts.runs.store.ledger.faces(photo.id), language)
-    url = f"{PREFIX}/runs/{run.id}/photos/{photo.number}/result"
+    url = f"{place}/runs/{run.id}/photos/{photo.number}/result"
     return {
         **facts,
         "source": shown(photo.path),

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from gpen_ui.access import input_folder, is_within, named, output_folder
 from gpen_ui.api.asked import FOLDER_FIELDS, RESUME_FIELDS, UPLOAD_FIELDS, Asked, read_fields, read_json
 from gpen_ui.api.models import RetryAnswer, RunAnswer, RunList
-from gpen_ui.api.parts import PREFIX, GivenLanguage, GivenParts, GivenRun, Parts
+from gpen_ui.api.parts import GivenLanguage, GivenParts, GivenPlace, GivenRun, Parts
 from gpen_ui.api.receive import MB, Limits, Received, receive
 from gpen_ui.errors import UsageError, reason_of
 from gpen_ui.jobs import RunRecord, plan_run, run_facts
@@ -32,7 +32,7 @@ router = APIRouter()
 
 @router.post("/runs/upload", status_code=201, response_model=RunAnswer)
 async def upload_run(
-    request: Request, response: Response, parts: GivenParts, language: GivenLanguage
+    request: Request, response: Response, parts: GivenParts, language: GivenLanguage, place: GivenPlace
 ) -> dict[str, Any]:
     """Takes a form with `files` and options, and starts a run over them."""
     with parts.places.place():
@@ -45,12 +45,13 @@ async def upload_run(
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    return await run_in_threadpool(_created, parts, run, language, response)
+    response.headers["Location"] = f"{place}/runs/{run.id}"
+    return await run_in_threadpool(run_answer, parts, run, language)
 
 
 @router.post("/runs/folder", status_code=201, response_model=RunAnswer)
 async def folder_run(
-    request: Request, response: Response, parts: GivenParts, language: GivenLanguage
+    request: Request, response: Response, parts: GivenParts, language: GivenLanguage, place: GivenPlace
 ) -> dict[str, Any]:
     """Takes a JSON object with `folder` and options, and starts a run over a folder of the server."""
     asked = await read_json(request, FOLDER_FIELDS)
@@ -58,7 +59,8 @@ async def folder_run(
         raise UsageError("api_field_missing", name="folder")
     with parts.places.place():
         run = await run_in_threadpool(_start_folder, parts, asked)
-    return await run_in_threadpool(_created, parts, run, language, response)
+    response.headers["Location"] = f"{place}/runs/{run.id}"
+    return await run_in_threadpool(run_answer, parts, run, language)
 
 
 @router.get("/runs", response_model=RunList)
@@ -209,8 +211,3 @@ def _refuse_store(parts: Parts, folder: Path) -> None:
     if is_within(folder, (parts.runs.store.folder,)):
         allowed = (parts.settings.outputs_folder, *parts.settings.readable_folders)
         raise UsageError("page_folder_outside", folder=shown(folder), allowed=named(allowed))
-
-
-def _created(parts: Parts, run: RunRecord, language: Language, response: Response) -> dict[str, Any]:
-    response.headers["Location"] = f"{PREFIX}/runs/{run.id}"
-    return run_answer(parts, run, language)

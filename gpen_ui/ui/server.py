@@ -147,6 +147,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     from gpen_ui.ui.doors import Doors
     from gpen_ui.ui.look import SCRIPTS, stylesheet, theme, toast_titles
     from gpen_ui.ui.model_files import add_model_routes
+    from gpen_ui.ui.outside import SeenFromOutside
     from gpen_ui.ui.page import build_page
     from gpen_ui.ui.refusals import RefusalsLogged
     from gpen_ui.ui.run_files import add_picture_routes, add_run_routes, add_web_routes
@@ -183,6 +184,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
         # Gradio only checks the paths that a request names for uploads after this is set, and a mount does not set it.
         page.has_launched = True
         events[language] = {number: len(step.inputs) for number, step in page.fns.items()}
+    app.add_middleware(SeenFromOutside)
     app.add_middleware(IndexPage)
     app.add_middleware(Doors, settings=settings, scratch=service.temporary, events=events)
     app.add_middleware(Gate, settings=settings)
