@@ -101,7 +101,7 @@ def _intake(settings: Settings, speech: Speech) -> str:
     texts = json.dumps(
         {
             word: speech.template(f"page.intake.{word}", ("name", "most"))
-            for word in ("drop", "nowhere", "kind", "large")
+            for word in ("add", "drop", "nowhere", "kind", "large")
         }
     )
     return (

@@ -2,7 +2,7 @@
 // no photo or too large is told before it is sent, in the page's language.
 //
 // Attributes: `fields`, ids of Gradio's file fields; `kinds`, endings of photos; `most-mb`; `texts`, JSON:
-// {drop, kind, large, nowhere}.
+// {add, drop, kind, large, nowhere}.
 const MB = 1 << 20, SAID_MS = 12000;
 const passed = new WeakSet();  // events that were looked at
 
@@ -24,8 +24,14 @@ class PhotoIntake extends HTMLElement {
     document.addEventListener('drop', event => this.drop(event), how);
     document.addEventListener('paste', event => this.paste(event), how);
     document.addEventListener('change', event => this.change(event), how);
+    document.addEventListener('click', event => this.choose(event), how);
+    this.changes = new MutationObserver(() => this.name());
+    this.changes.observe(document.body, {childList: true, subtree: true});
   }
-  disconnectedCallback() { this.ending.abort(); }
+  disconnectedCallback() {
+    this.ending.abort();
+    this.changes.disconnect();
+  }
 
   get texts() { return JSON.parse(this.getAttribute('texts')); }
   get fields() {
@@ -34,6 +40,19 @@ class PhotoIntake extends HTMLElement {
   // The file input of the tab that is open.
   get input() {
     return this.fields.find(field => field.offsetParent !== null)?.querySelector('input[type=file]');
+  }
+
+  // Gradio 6.31 puts a second button, the one that works, into the button for more files, and gives it no name; the inner
+  // one is hidden (page.css), and the outer one is named and does its work.
+  name() {
+    for (const button of document.querySelectorAll('button[aria-label="common.upload"]')) {
+      button.setAttribute('aria-label', this.texts.add);
+      button.title = this.texts.add;
+      button.classList.add('add-files');
+    }
+  }
+  choose(event) {
+    if (event.target.type !== 'file') event.target.closest?.('button.add-files')?.querySelector('input[type=file]')?.click();
   }
 
   drag(event) {
