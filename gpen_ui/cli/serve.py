@@ -58,8 +58,16 @@ def add_to(program: typer.Typer, language: Language) -> None:
             tell(say("cli.serve.starting", heard))
             from gpen_ui.ui import serve as serve_page
 
-            serve_page(settings, on_ready=lambda url: answer(say("cli.serve.ready", heard, url=url)))
+            serve_page(settings, on_ready=lambda url: answer(_ready(url, heard)))
 
     program.command("serve", cls=spoken_command(language), help=text("cli.serve.help"))(
         with_output_flags(serve, language)
     )
+
+
+def _ready(url: str, language: Language) -> str:
+    """Where the page is. The address that stands for all of this machine's is none that a browser can open."""
+    for everywhere in ("//0.0.0.0:", "//[::]:"):
+        if everywhere in url:
+            return say("cli.serve.ready_all", language, url=url.replace(everywhere, "//127.0.0.1:"))
+    return say("cli.serve.ready", language, url=url)

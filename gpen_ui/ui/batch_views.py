@@ -86,7 +86,8 @@ def progress(run: RunRecord, now: RunProgress, speech: Speech) -> str:
     values = {"done": now.done, "total": now.planned, "failed": now.failed, "left": now.left}
     state = "interrupted" if now.is_interrupted else now.state
     if state in ("queued", "running") and run.wish != "go":
-        return views.share_done(now.percent / 100, speech("page.batch.ending", done=ended, total=now.planned))
+        key = "pausing" if run.wish == "pause" else "ending"
+        return views.share_done(now.percent / 100, speech(f"page.batch.{key}", done=ended, total=now.planned))
     if state == "queued":
         return views.waiting(speech("page.batch.queued", total=now.planned))
     if state in ("running", "held"):

@@ -51,4 +51,5 @@ def _photo(pair: Pair, key: str) -> dict[str, Any]:
         "beforeHeight": pair.before_wh[1],
         "preview": round(width * min(1.0, PREVIEW_LONG_EDGE_PX / max(width, height))),
         "tiles": place if pair.needs_tiles else None,
+        "look": pair.look_at,
     }

@@ -50,6 +50,8 @@ element.addEventListener('click', event => {
   if (!chosen) return;
   const [place, strength, ...model] = chosen.dataset.key.split('/');
   trigger('apply', {act: 'variant', place: Number(place), strength: Number(strength), model: model.join('/')});
+  // The strip goes away; the keyboard's place is then the button that made it.
+  document.querySelector(`.face-panel [data-key="compare-${Number(place) + 1}"]`)?.focus({preventScroll: true});
 });
 """
 
@@ -99,7 +101,7 @@ class FacePanel(ABC):
         return {
             self.faces.area: gr.update(visible=has_photo, label=title),
             self.faces.panel: html,
-            self.faces.busy: "",
+            self.faces.busy: views.waiting(self.speech("page.faces.comparing")) if session.comparing else "",
             self.faces.strip: "",
         }
 
@@ -127,10 +129,15 @@ class FacePanel(ABC):
 
     def _compare(self, session: Session, outcome: Outcome, place: int) -> Iterator[Update]:
         yield {self.faces.busy: views.waiting(self.speech("page.faces.comparing"))}
-        others = self.other_models(session)
-        variants = variants_of(self.service, self.using(session), outcome, place, others, self.speech)
-        if self.in_view(session) is outcome:
-            face, _ = outcome.faces[place]
+        session.comparing += 1
+        try:
+            others = self.other_models(session)
+            variants = variants_of(self.service, self.using(session), outcome, place, others, self.speech)
+        finally:
+            session.comparing -= 1
+        now = self.in_view(session)  # perhaps done again meanwhile: the variants are the same
+        if now is not None and now.source == outcome.source and place < len(now.faces):
+            face, _ = now.faces[place]
             chosen = (face.strength if face.strength is not None else 0, face.model)
             yield {
                 self.faces.strip: face_views.strip(face.number, variants, chosen, self.speech),

@@ -13,9 +13,7 @@ FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "PingFang SC", "Micr
         "sans-serif")  # fmt: skip
 MONO = ("ui-monospace", "Consolas", "monospace")
 # The page's own elements, as files of this server: the content security policy needs to allow nothing for them.
-SCRIPTS = (
-    '<script type="module" src="../web/compare.js"></script><script type="module" src="../web/intake.js"></script>'
-)
+SCRIPTS = "".join(f'<script type="module" src="../web/{name}.js"></script>' for name in ("compare", "intake", "focus"))
 
 
 def theme() -> gr.themes.Base:

@@ -37,6 +37,7 @@ class Pair:
         folder: where their pictures are put; private to one open page, and gone with it.
         within: folders one of which must hold each file, links followed, also later when it is read.
         preview: pictures that were made already.
+        look_at: what to show first at full size, in shares of the sides; None for the middle.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Pair:
     folder: Path
     within: tuple[Path, ...]
     preview: Preview | None = None
+    look_at: tuple[float, float] | None = None
 
     @property
     def needs_tiles(self) -> bool:

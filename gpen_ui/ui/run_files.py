@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PICTURE_KEPT_S = 3600  # by the browser; its address changes when the photo is done again
 WEB = Path(__file__).with_name("web")
-WEB_TYPES = {"compare.js": "text/javascript", "compare.css": "text/css", "intake.js": "text/javascript"}
+WEB_TYPES = {"compare.css": "text/css"} | dict.fromkeys(("compare.js", "intake.js", "focus.js"), "text/javascript")
 LARGEST_NUMBER = (1 << 63) - 1  # of a row in SQLite
 
 

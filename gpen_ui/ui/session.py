@@ -70,6 +70,7 @@ class Session:
         shown: the place of the one that is compared.
         wished: what was last asked of its faces, while that is being done.
         blend: the run that does it.
+        comparing: how many comparisons of a face are being made.
         agreed: models whose licence was agreed to.
         models_drawn: the list of models as it was sent last, and in which language.
         measure_stop: set to stop a measurement.
@@ -84,6 +85,7 @@ class Session:
     shown: int = 0
     wished: tuple[FaceChoice, ...] | None = None
     blend: Run | None = None
+    comparing: int = 0
     agreed: set[str] = field(default_factory=set)
     models_drawn: tuple[str, str] | None = None
     measure_stop: threading.Event = field(default_factory=threading.Event)

@@ -21,6 +21,9 @@ IDLE_TICK_S = 5.0  # other pages and the command line may begin one
 FILTERS = ("all", "done", "failed", "skipped", "left")
 ACTIONS = ("pause", "stop", "resume", "retry", "apply", "open", "remove", "remove_yes", "remove_no")
 
+# In a narrow window the run stands below the form.
+SHOW_RUN = "() => { document.querySelector('#batch-run')?.scrollIntoView({block: 'nearest'}); }"
+
 
 @dataclass(frozen=True)
 class NewRun:
@@ -198,12 +201,13 @@ def wire(
     outputs = [*tab.shown, tab.area, *tab.faces.parts]
     view = [photos.which, photos.text, batch_size, output_format, *controls]
 
-    new.start.click(
+    started = new.start.click(
         guard(handlers.start),
         inputs=[new.files, new.folder, new.subfolders, new.watch, new.output, new.template, *view],
         outputs=[new.files, *outputs],
         **spoken,
     )
+    started.success(None, js=SHOW_RUN, api_visibility="private")
     for name, button in tab.buttons.items():
         button.click(guard(getattr(handlers, name)), inputs=view, outputs=outputs, **spoken)
     tab.runs.click(guard(handlers.choose_run), inputs=view, outputs=outputs, **quick)

@@ -11,7 +11,6 @@ from gradio.components import Component
 
 from gpen_ui.access import checkpoint_file, named
 from gpen_ui.catalog import ModelSpec, all_models, model_spec, restoration_models
-from gpen_ui.errors import GpenError
 from gpen_ui.settings import OutputFormat, Settings
 from gpen_ui.ui import measuring, model_list, views
 from gpen_ui.ui.batch_size import AUTO, batch_size_of
@@ -141,6 +140,7 @@ class ModelHandlers:
             self.tab.device: gr.update(choices=device_choices(service.settings, service.devices, self.speech)),
             self.tab.batch_size: gr.update(info=batch_help),
             self.tab.model: self.show_models(),
+            self.tab.reload: gr.update(value=self.speech("page.model.reload"), interactive=True),
         }
 
     def show_when_loaded(self) -> Iterator[dict[Component, Any]]:
@@ -159,9 +159,10 @@ class ModelHandlers:
         try:
             wanted = checkpoint_file(path, self.service.settings) if path.strip() else model_spec(model).name
             size = batch_size_of(batch_size)
-            yield {self.tab.card: views.waiting(self.speech("page.model.reloading"))}
+            said = self.speech("page.model.reloading")
+            yield {self.tab.card: views.waiting(said), self.tab.reload: gr.update(value=said, interactive=False)}
             report = self.service.reload(wanted, device, size)
-        except GpenError:
+        except Exception:
             yield self.show()
             raise
         restorer = self.service.restorer
@@ -207,6 +208,7 @@ def shown_by(tab: ModelTab, status: gr.HTML) -> list[Component]:
         tab.device,
         tab.model,
         tab.batch_size,
+        tab.reload,
     ]
 
 

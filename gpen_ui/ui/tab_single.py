@@ -289,7 +289,16 @@ def pair_of(outcome: Outcome, folder: Path, within: tuple[Path, ...]) -> Pair | 
     if outcome.before_wh is None or outcome.after_wh is None:
         return None
     sizes = (outcome.before_wh, outcome.after_wh)
-    return Pair(outcome.name, outcome.source, outcome.saved, *sizes, folder, within, outcome.preview)
+    return Pair(outcome.name, outcome.source, outcome.saved, *sizes, folder, within, outcome.preview, look_at(outcome))
+
+
+def look_at(outcome: Outcome) -> tuple[float, float] | None:
+    """The middle of the largest face in shares of the photo's sides; None when it has no face."""
+    if outcome.before_wh is None or not outcome.faces:
+        return None
+    width, height = outcome.before_wh
+    left, top, right, bottom = max((box for _, box in outcome.faces), key=lambda box: box[2] - box[0])
+    return (left + right) / 2 / width, (top + bottom) / 2 / height
 
 
 def download_copy(outcome: Outcome, folder: Path) -> Path:

@@ -14,6 +14,8 @@ from gpen_ui.ui.speech import Speech
 
 STORE_KEY = "gpen-ui-welcome"
 STORE_SCRAMBLE = "gpen-ui-kept-1"  # no secret; see `gpen_ui.ui.kept`
+# On a phone or a low laptop the rest would push the tabs out of sight.
+UNFOLD = "element.querySelector('details').open = innerWidth > 700 && innerHeight > 800;"
 STANDARD = "gpen-bfr-512"  # the larger model whose size and licence are told
 
 
@@ -28,7 +30,7 @@ class Welcome:
 def lay_out(speech: Speech) -> Welcome:
     store = gr.BrowserState(None, storage_key=STORE_KEY, secret=STORE_SCRAMBLE)
     with gr.Column(visible=False, elem_id="welcome") as area:
-        gr.HTML(_lines(speech), padding=False)
+        gr.HTML(_lines(speech), js_on_load=UNFOLD, padding=False)
         with gr.Row(elem_classes="actions"):
             more = gr.Button(speech("page.welcome.more"), size="sm", elem_id="welcome-more")
             dismiss = gr.Button(speech("page.welcome.dismiss"), size="sm", elem_id="welcome-dismiss")
@@ -39,13 +41,16 @@ def _lines(speech: Speech) -> str:
     embedded = next(spec for spec in restoration_models() if spec.embedded)
     standard = model_spec(STANDARD)
     size = views.bytes_text(standard.bytes) if standard.bytes else speech("page.model.size.unknown")
-    lines = (
-        speech("page.welcome.what", model=embedded.title(speech.language)),
+    what = speech("page.welcome.what", model=embedded.title(speech.language))
+    folded = (
         speech("page.welcome.limits"),
         speech("page.welcome.larger", size=size, licence=standard.licence_note(speech.language)),
     )
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<h2>{escape(speech('page.welcome.title'))}</h2><ul>{items}</ul>"
+    items = "".join(f"<li>{escape(line)}</li>" for line in folded)
+    return (
+        f"<h2>{escape(speech('page.welcome.title'))}</h2><p>{escape(what)}</p>"
+        f"<details><summary>{escape(speech('page.welcome.fold'))}</summary><ul>{items}</ul></details>"
+    )
 
 
 def wire(welcome: Welcome, tabs: gr.Tabs, page: gr.Blocks) -> None:

@@ -158,7 +158,7 @@ class PhotoCompare extends HTMLElement {
     on('.previous', 'click', () => this.go(this.place - 1));
     on('.next', 'click', () => this.go(this.place + 1));
     on('.fit', 'click', () => this.zoomTo(null));
-    on('.one', 'click', () => this.zoomTo(1 / devicePixelRatio));
+    on('.one', 'click', () => this.showPixels());
     on('button.lens', 'click', () => this.setLens(!this.hasLens));
     on('.screen', 'click', () => this.fillScreen());
     on('.strip', 'click', event => {
@@ -306,6 +306,14 @@ class PhotoCompare extends HTMLElement {
     this.say(filled(this.texts.zoomed, {percent: Math.round(100 * (this.zoom ?? this.fitting) * devicePixelRatio)}));
     this.draw();
   }
+  // Actual pixels; those of a face when the whole photo was in sight.
+  showPixels() {
+    const wasWhole = this.zoom === null;
+    this.zoomTo(1 / devicePixelRatio);
+    if (!wasWhole || this.zoom === null || !this.photo.look) return;
+    this.at = [...this.photo.look];
+    this.pan(0, 0);
+  }
   pan(dx, dy) {
     const {x, y, wide, high} = this.laid, {width, height} = this.box;
     this.at = [(width / 2 - x - dx) / wide, (height / 2 - y - dy) / high];
@@ -321,7 +329,8 @@ class PhotoCompare extends HTMLElement {
     this.$('button.lens').setAttribute('aria-pressed', String(on));
     if (!on) return;
     const {x, y, wide, high} = this.laid;
-    this.lensAt ??= [x + wide / 2, y + high / 2];
+    const [across, down] = this.photo.look ?? [0.5, 0.5];
+    this.lensAt ??= [x + across * wide, y + down * high];
     this.drawLens();
   }
   drawLens() {
