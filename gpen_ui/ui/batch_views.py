@@ -98,7 +98,7 @@ def progress(run: RunRecord, now: RunProgress, speech: Speech) -> str:
         return views.waiting(now.why.sentence(speech.language) if now.why else speech("page.batch.watching", **values))
     kind = {"done": "some-failed" if now.failed else "all-done"}.get(state, "stopped")
     key = "done_failed" if state == "done" and now.failed else state
-    text = speech(f"page.batch.ended.{key}", elapsed=speech.duration(now.worked_s), **values)
+    text = speech(f"page.batch.ended.{key}", elapsed=speech.took(now.worked_s), **values)
     if now.why is not None:
         text = f"{text} {now.why.sentence(speech.language)}"
     return f'<div class="run {kind}"><p role="status">{escape(text)}</p></div>'
