@@ -1,5 +1,6 @@
 """Makes the pictures of the four tabs in both languages: `page-*.png` (tab 1 after its sample photo was restored),
-`runs-*.png` (tab 2 with a run), `parameters-*.png` and `model-*.png`, measured.
+`runs-*.png` (tab 2 with a run), `parameters-*.png` and `model-*.png`, measured; and `walk-*.png`, of
+docs/walk.md.
 
 Run it from the repository's root with `python -m docs.samples.make_screenshots`; `zh` behind it makes the Chinese ones
 alone. It serves the page by itself, out of a plain folder, so that no path of the machine gets into the pictures; it
@@ -16,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from gpen_ui.texts import Language, say
 from tests.browsing import CHROMIUM, CHROMIUM_FLAGS, open_tab
@@ -26,6 +27,9 @@ FOLDER = Path(__file__).resolve().parent
 MODELS = FOLDER.parent.parent / "models"
 HOME = Path(tempfile.gettempdir()) / "gpen-ui"
 WINDOW = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+LAPTOP = {"width": 1366, "height": 768}
+GAP_PX = 16
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 COPIES = 6
 MOST_BYTES = 195_000  # of a picture; tests/test_docs_site.py says so
@@ -63,6 +67,60 @@ def shoot_measured(page: Page, language: Language, tab: str, button: str, shows:
     save(page, f"{tab}-{language}.png")
 
 
+def shoot_phone(browser: Browser, address: str, language: Language) -> None:
+    """The first sight of the page on a phone, and beside it the result of the sample photo."""
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(f"{address}/{language}/")
+    page.wait_for_timeout(SETTLED_MS)
+    first = page.screenshot()
+    page.tap("#single-sample")
+    page.wait_for_selector("#single-progress .all-done", timeout=180_000)
+    page.wait_for_timeout(SETTLED_MS)
+    pack(beside(first, page.screenshot()), f"walk-phone-{language}.png")
+    context.close()
+
+
+def shoot_face(browser: Browser, address: str, language: Language) -> None:
+    """In the dark: a face at its actual pixels, and strengths of it side by side."""
+    page = browser.new_page(viewport=WINDOW, color_scheme="dark")
+    page.goto(f"{address}/{language}/")
+    page.wait_for_timeout(SETTLED_MS)
+    page.click("#welcome-dismiss")
+    page.click("#single-sample")
+    page.wait_for_selector("#single-progress .all-done", timeout=180_000)
+    page.locator("photo-compare button.one").click()
+    page.click("#single-face-area button")
+    page.locator(".face-rows [data-compare]").click()
+    page.locator(".variants button").first.wait_for(timeout=180_000)
+    page.locator(".variants button").nth(3).focus()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(SETTLED_MS)
+    save(page, f"walk-face-{language}.png")
+    page.close()
+
+
+def shoot_failed(page: Page, language: Language) -> None:
+    """The failed photo of the run that `shoot_runs` made, alone, on a laptop, without the notice."""
+    page.click("#welcome-dismiss")
+    page.set_viewport_size(LAPTOP)
+    page.locator("#batch-filter label", has_text=say("page.batch.filter.failed", language)).click()
+    page.wait_for_timeout(SETTLED_MS)
+    pack(page.screenshot(), f"walk-failed-{language}.png")
+    page.set_viewport_size(WINDOW)
+
+
+def beside(left: bytes, right: bytes) -> bytes:
+    """Two pictures of one height as one."""
+    one, other = Image.open(io.BytesIO(left)), Image.open(io.BytesIO(right))
+    both = Image.new("RGB", (one.width + GAP_PX + other.width, one.height), "#94a3b8")
+    both.paste(one, (0, 0))
+    both.paste(other, (one.width + GAP_PX, 0))
+    packed = io.BytesIO()
+    both.save(packed, "PNG")
+    return packed.getvalue()
+
+
 def copies(folder: Path) -> list[Path]:
     """Views of the sample photo, and a file that is no photo."""
     sample = Image.open(FOLDER / "astronaut-old.jpg")
@@ -78,8 +136,12 @@ def copies(folder: Path) -> list[Path]:
 
 
 def save(page: Page, name: str) -> None:
+    pack(page.screenshot(full_page=True), name)
+
+
+def pack(shot: bytes, name: str) -> None:
     """With as many colours as the limit of bytes allows."""
-    picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    picture = Image.open(io.BytesIO(shot)).convert("RGB")
     for colours in (256, 192, 128, 96, 64, 48, 32):
         packed = io.BytesIO()
         picture.quantize(colours, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
@@ -103,9 +165,12 @@ def main() -> None:
                 page.wait_for_timeout(SETTLED_MS)
                 shoot_single(page, language)
                 shoot_runs(page, language, photos)
+                shoot_failed(page, language)
                 shoot_measured(page, language, "parameters", "page.prices.measure", "page.prices.known")
                 shoot_measured(page, language, "model", "page.curve.measure", "page.curve.table")
                 page.close()
+                shoot_phone(browser, address, language)
+                shoot_face(browser, address, language)
             browser.close()
     finally:
         shutil.rmtree(HOME)
