@@ -233,6 +233,6 @@ def test_an_administrator_who_opens_the_page_to_a_team(walk: Any, browser: Brows
         listed.locator("button:not([disabled])").wait_for()
         nothing_is_cut_off(page)
 
-        asked = urllib.request.Request(f"{guarded}/api/v1/models", headers={"Authorization": f"Bearer {token}"})
+        asked = urllib.request.Request(f"{guarded}/api/v1/device", headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(asked) as answer:
-            assert any(model["name"] == "gpen-lite-512" for model in json.load(answer)["models"])
+            assert json.load(answer)["model"] == "gpen-lite-512"
