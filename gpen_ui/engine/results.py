@@ -122,18 +122,3 @@ class RestoredPhoto:
     @property
     def total_seconds(self) -> float:
         return sum(self.seconds.values())
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run of several photos stands.
-
-    Attributes:
-        done: photos that are finished, failed ones included.
-        total: photos planned; None while the sources are still being counted.
-        current: name of the photo that finished last.
-    """
-
-    done: int
-    total: int | None
-    current: str

@@ -230,7 +230,7 @@ class Ledger:
     def counts(self, run_id: str) -> Counts:
         rows = self._database.rows("SELECT state, COUNT(*) FROM photos WHERE run_id = ? GROUP BY state", (run_id,))
         found: dict[str, int] = {row[0]: row[1] for row in rows}
-        left = sum(found.get(state, 0) for state in ("waiting", "working", "writing"))
+        left = sum(found.get(state, 0) for state in LEFT)
         return Counts(found.get("done", 0), found.get("failed", 0), found.get("skipped", 0), left)
 
     def photo(self, photo_id: int) -> PhotoRecord | None:
@@ -262,11 +262,6 @@ class Ledger:
         """How many photos `photos` would give without a limit."""
         where, values = _such(run_id, states, text)
         return int(self._database.rows(f"SELECT COUNT(*) FROM photos WHERE {where}", values)[0][0])
-
-    def recent(self, run_id: str, limit: int = 200) -> tuple[PhotoRecord, ...]:
-        """The photos that came to an end last, the latest first."""
-        query = f"SELECT {COLUMNS} FROM photos WHERE run_id = ? AND finished_s > 0 ORDER BY finished_s DESC LIMIT ?"
-        return tuple(photo_of(row) for row in self._database.rows(query, (run_id, limit)))
 
     def faces(self, photo_id: int) -> tuple[FaceRecord, ...]:
         """The faces of a photo, left to right."""
