@@ -25,7 +25,7 @@ from gpen_ui.photo import read_photo
 from tests.jobs_lab import Lab, draw, one_thread
 
 # random weights draw nobody: the guard would leave every face as it was
-PLAIN = RestoreOptions(mode="strong", skin_protection=False, strength=100, likeness_guard="off")
+PLAIN = RestoreOptions(mode="strong", skin_protection=False, match_look=False, strength=100, likeness_guard="off")
 
 
 @pytest.fixture(scope="module", autouse=True)
