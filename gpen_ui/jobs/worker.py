@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
@@ -11,15 +10,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError, PhotoReadError, UsageError
-from gpen_ui.jobs.digest import digest_of_file
 from gpen_ui.jobs.engines import Engine, Feeding, LocalEngine, Order
 from gpen_ui.jobs.feed import FeedBroken
 from gpen_ui.jobs.heart import Heart
 from gpen_ui.jobs.lease import Lease, owner_name
+from gpen_ui.jobs.next_photo import as_it_is, next_photo
 from gpen_ui.jobs.outcome import Outcome, failed
 from gpen_ui.jobs.patience import Interrupted, Patience, Stopwatch
-from gpen_ui.jobs.plan import is_still_inside
-from gpen_ui.jobs.recipe import recipe_of, with_choices
+from gpen_ui.jobs.recipe import recipe_of
 from gpen_ui.jobs.review import ALONE_FROM, CRASHES_MOST, recover, review
 from gpen_ui.jobs.settle import missing_root, settle
 from gpen_ui.jobs.store import RunStore
@@ -236,7 +234,7 @@ class Worker:
     def _alone(self, engine: Engine, photo: PhotoRecord) -> None:
         """One photo without company: what goes wrong now is its own."""
         self._patience.insist(self._store.ledger.take_this, photo.id)
-        waiting = [_as_it_is(photo)]
+        waiting = [as_it_is(photo)]
         feed = self._feed(engine, lambda: waiting.pop() if waiting else None)
         limit_s = self.run.settings.time_limit_s
         try:
@@ -267,32 +265,7 @@ class Worker:
     # ---- one photo ----
 
     def _take(self) -> PhotoRecord | None:
-        """The next photo for the engine, with its file as it is now; ones that another run has done are skipped."""
-        while not self.stop.is_set():
-            taken = self._patience.insist(self._store.ledger.take, self.run.id, ALONE_FROM)
-            if taken is None:
-                return None
-            if not is_still_inside(taken):
-                self._patience.insist(self._store.ledger.skip, self.run.id, taken.id, Told("runs.ignored.link"))
-                log.warning("refused: %s, found in a folder, leads out of it now", ascii(str(taken.path))[:300])
-                continue
-            photo = self._with_its_own_choices(_as_it_is(taken))
-            folder = self.run.output_folder / photo.subfolder
-            twin = self._store.ledger.twin(self.run.id, photo, folder, with_choices(self._recipe, photo.choices))
-            if twin is None or self.run.settings.again or photo.old_result is not None:
-                return photo
-            why = Told("runs.skipped.done", {"run": twin[0], "result": shown(twin[1])})
-            self._patience.insist(self._store.ledger.skip, self.run.id, photo.id, why)
-        return None
-
-    def _with_its_own_choices(self, photo: PhotoRecord) -> PhotoRecord:
-        """Without what was asked of faces of another picture that the file held before."""
-        if not photo.content_hash or not (photo.choices or photo.old_result):
-            return photo
-        if digest_of_file(photo.path) in (photo.content_hash, ""):  # the same, or gone
-            return photo
-        self._patience.insist(self._store.ledger.forget_choices, photo.id)
-        return dataclasses.replace(photo, choices=(), old_result=None)
+        return next_photo(self._store, self.run, self._recipe, self._patience, self.stop, ALONE_FROM)
 
     def _settle(self, photo: PhotoRecord, outcome: Outcome) -> None:
         """Brings one photo to its end. What interrupts it leaves it waiting."""
@@ -302,7 +275,7 @@ class Worker:
                 self._patience.hold(Told("runs.held.folder", {"folder": shown(root)}), root.is_dir)
                 self._patience.insist(self._store.ledger.give_back, photo.id)
                 return
-            if outcome.is_unreadable and _as_it_is(photo) != photo and photo.attempts < ALONE_FROM:
+            if outcome.is_unreadable and as_it_is(photo) != photo and photo.attempts < ALONE_FROM:
                 # it changed, or came back with its folder, while it was read
                 self._patience.insist(self._store.ledger.give_back, photo.id, crashed=True)
                 return
@@ -345,12 +318,3 @@ class _Either(threading.Event):
 
     def is_set(self) -> bool:
         return super().is_set() or self._other.is_set()
-
-
-def _as_it_is(photo: PhotoRecord) -> PhotoRecord:
-    """The photo with the size and time that its file has now."""
-    try:
-        facts = photo.path.stat()
-    except (OSError, ValueError):
-        return dataclasses.replace(photo, size_bytes=-1, mtime_ns=-1)
-    return dataclasses.replace(photo, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
