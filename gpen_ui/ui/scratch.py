@@ -17,8 +17,6 @@ from gpen_ui.errors import UsageError
 log = logging.getLogger(__name__)
 MB = 1 << 20
 PREFIX = "gpen-ui-"
-
-
 LOCK = ".lock"  # held for as long as the folder's server lives; the system takes it back when that dies
 
 
