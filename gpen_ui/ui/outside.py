@@ -12,8 +12,10 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from gpen_ui.ui.refusals import WHY
+
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BELIEVED = "FORWARDED_ALLOW_IPS"  # the variable of uvicorn: addresses and networks, or * for everybody
 THIS_MACHINE = "127.0.0.1,::1"
@@ -93,4 +95,10 @@ class SeenFromOutside:
             path = prefix.decode("ascii")
             raw = prefix + scope["raw_path"] if scope.get("raw_path") else None
             seen |= {"root_path": path, "path": path + scope["path"], "raw_path": raw}
-        await self._app(seen, receive, send)
+
+        async def with_why(message: Message) -> None:
+            if WHY in seen:  # for the log of refusals, which looks at the request as it came
+                scope[WHY] = seen[WHY]
+            await send(message)
+
+        await self._app(seen, receive, with_why)
