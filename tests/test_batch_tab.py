@@ -317,7 +317,7 @@ class TestLooking:
         assert "1 to 50" in page.shown[pager]
         service.session("a").batch.page = 10**6
         page.press("tick")
-        assert "9951 to 10000" in page.shown[pager] and "10000.png" in page.shown[table]
+        assert "9,951 to 10,000" in page.shown[pager] and "10000.png" in page.shown[table]
         page.view = ("all", "0777", *VIEW[2:])
         page.press("other_photos")
         assert "1 to 11 of 11" in page.shown[pager]  # 00777 and 07770 to 07779

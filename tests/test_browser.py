@@ -44,7 +44,7 @@ def visit(browser: Browser, url: str) -> Iterator[Page]:
     strangers: list[str] = []
     page.on("request", lambda request: strangers.append(request.url) if foreign(request.url, url) else None)
     page.goto(url)
-    page.wait_for_selector("#single-start")
+    page.locator("#single-settings .hint").wait_for()  # what this browser kept is there
     yield page
     context.close()
     assert strangers == []

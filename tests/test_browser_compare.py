@@ -76,6 +76,7 @@ def page(browser: Browser, url: str, photos: list[Path]) -> Iterator[Page]:
     strangers: list[str] = []
     page.on("request", lambda request: strangers.append(request.url) if foreign(request.url, url) else None)
     page.goto(url)
+    page.locator("#single-settings .hint").wait_for()  # what this browser kept is there
     open_tab(page, "parameters")
     page.fill("#option-brightness input[type=number]", "20")
     page.keyboard.press("Tab")

@@ -251,8 +251,8 @@ def test_a_file_without_weights_says_what_it_holds(tmp_path: Path):
 def test_missing_extra_misshapen_and_broken_parameters_are_named(tmp_path: Path):
     path = tmp_path / "net.pth"
     cases = {
-        "1 parameters are missing (generator.conv1.noise.weight)": {"generator.conv1.noise.weight": None},
-        "1 parameters that a GPEN network does not have (extra.weight)": {"extra.weight": torch.zeros(1)},
+        "1 parameter is missing (generator.conv1.noise.weight)": {"generator.conv1.noise.weight": None},
+        "1 parameter that a GPEN network does not have (extra.weight)": {"extra.weight": torch.zeros(1)},
         "'final_linear.0.bias' has the shape (7,) instead of (512,)": {"final_linear.0.bias": torch.zeros(7)},
         "no numbers (in 'final_linear.0.bias')": {"final_linear.0.bias": torch.full((512,), torch.nan)},
         "is stored as int8": {"final_linear.0.bias": torch.zeros(512, dtype=torch.int8)},

@@ -1,6 +1,6 @@
 """Numbers, plurals and dates as each language writes them.
 
-A place in a text may say how its number is written: `{total:,}` groups the digits (1 234), `{total:photo|photos}` adds
+A place in a text may say how its number is written: `{total:,}` groups the digits (1,234), `{total:photo|photos}` adds
 the word that goes with it (1 photo, 2 photos). Chinese has no plural and uses the first form alone.
 """
 
@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gpen_ui.texts import Language
 
-# Between groups of three digits, right in both languages (ISO 80000-1, GB/T 15835); a line does not end there.
-GAP = "\u00a0"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -31,7 +29,7 @@ class Writer(string.Formatter):
 def grouped(number: object) -> str:
     """A whole number with its digits in groups of three; anything else as it is."""
     if isinstance(number, int) and not isinstance(number, bool):
-        return f"{number:,}".replace(",", GAP)
+        return f"{number:,}"
     return str(number)
 
 

@@ -3,7 +3,7 @@
 //
 // Attributes: `fields`, ids of Gradio's file fields; `kinds`, endings of photos; `most-mb`; `texts`, JSON:
 // {add, drop, kind, large, nowhere}.
-const MB = 1 << 20, SAID_MS = 12000;
+const MB = 1 << 20, SAID_MS = 12000, READY_MS = 120000, LOOK_MS = 100;
 const passed = new WeakSet();  // events that were looked at
 
 class PhotoIntake extends HTMLElement {
@@ -37,9 +37,15 @@ class PhotoIntake extends HTMLElement {
   get fields() {
     return this.getAttribute('fields').split(' ').map(id => document.getElementById(id)).filter(Boolean);
   }
-  // The file input of the tab that is open.
-  get input() {
-    return this.fields.find(field => field.offsetParent !== null)?.querySelector('input[type=file]');
+  // That of the tab that is open, and its file input; while photos are on their way Gradio takes the input out.
+  get field() { return this.fields.find(field => field.offsetParent !== null); }
+  get input() { return this.field?.querySelector('input[type=file]'); }
+  async ready() {
+    for (let waited = 0; this.field && waited < READY_MS; waited += LOOK_MS) {
+      if (this.input) return this.input;
+      await new Promise(resolve => setTimeout(resolve, LOOK_MS));
+    }
+    return null;
   }
 
   // Gradio 6.31 puts a second button, the one that works, into the button for more files, and gives it no name; the inner
@@ -58,7 +64,7 @@ class PhotoIntake extends HTMLElement {
   drag(event) {
     if (!event.dataTransfer?.types.includes('Files')) return;
     event.preventDefault();  // else the browser would open the photo in the page's place
-    this.over.textContent = this.input ? this.texts.drop : this.texts.nowhere;
+    this.over.textContent = this.field ? this.texts.drop : this.texts.nowhere;
     this.over.hidden = false;
   }
   drop(event) {
@@ -87,11 +93,11 @@ class PhotoIntake extends HTMLElement {
     if (good.length) this.hand(good, input);
     else input.value = '';
   }
-  take(files) {
-    const input = this.input;
-    if (!input) { this.tell([this.texts.nowhere]); return; }
+  async take(files) {
+    if (!this.field) { this.tell([this.texts.nowhere]); return; }
     const good = this.judged(files);
-    if (good.length) this.hand(good, input);
+    const input = good.length ? await this.ready() : null;
+    if (input) this.hand(good, input);
   }
   hand(files, input) {
     const all = new DataTransfer();
