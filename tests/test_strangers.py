@@ -38,7 +38,8 @@ from gpen_ui.ui.scratch import FILE_COSTS, Scratch
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech
 from gpen_ui.ui.tab_parameters import control_values
-from tests.rest_server import RestServer, running_rest, until
+from tests.jobs_lab import draw
+from tests.rest_server import RestServer, ended, running_rest, until
 from tests.test_compare import outcome_of
 
 JSON = {"content-type": "application/json"}
@@ -249,6 +250,28 @@ class TestWhatIsSent:
         assert shown["success"] and shown["output"]["data"] == ["auto", "same", *control_values(RestoreOptions())]
         assert "<img" not in said and len(said) < 20_000
         assert "Traceback" not in server.log.read_text(errors="replace")[before:]
+
+    def test_choices_of_faces_in_a_run_are_judged(self, server: RestServer):
+        """The largest box that can be typed is taken, and does the photo no harm."""
+        (server.photos / "faces").mkdir()
+        draw(server.photos / "faces" / "a.png", 1)
+        with server.client() as client:
+            run = ended(client, client.post("/runs/folder", json={"folder": str(server.photos / "faces")}).json()["id"])
+            place = f"/runs/{run['id']}/photos"
+            for number in ("0", "-1", "9" * 30, "9" * 5000, "1e3", "2"):
+                assert client.post(f"{place}/{number}/faces", json={"faces": "1=on"}).status_code in (404, 422)
+            many = ",".join(["1=on"] * 1001)
+            for faces in (many, "1=on@../../x", "1=1e9", "-1x5+0+0=on", "1e9x5+0+0=on", "infxnan+0+0=on", "7" * 20_001):
+                assert client.post(f"{place}/1/faces", json={"faces": faces}).status_code == 422
+            for body in ('{"faces": NaN}', '{"faces": [{"box_xyxy": [1e999, 0, 1, 1]}]}', '{"faces": "\\ud800"}', "[]",
+                         '{"faces": ' + "[" * 5000 + "]" * 5000 + "}", '{"faces": ' + "1" * 5000 + "}"):  # fmt: skip
+                assert client.post(f"{place}/1/faces", content=body, headers=JSON).status_code == 422
+            assert client.get(f"{place}/1").json()["result_url"]  # nothing of it did anything
+            largest = client.post(f"{place}/1/faces", json={"faces": "99999x99999+0+0=on,99999x1+99999+99999=on"})
+            assert largest.status_code == 200
+            assert ended(client, run["id"])["state"] == "done" and client.get(f"{place}/1/result").status_code == 200
+            stranger = client.post(f"{place}/1/faces", json={"faces": "1=on"}, headers={"sec-fetch-site": "cross-site"})
+            assert stranger.status_code == 403
 
     def test_half_a_character_is_no_event(self, page: httpx.Client, config: dict[str, Any]):
         step = kept_step(config)["id"]
