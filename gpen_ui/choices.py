@@ -148,6 +148,12 @@ def _reason(error: Exception) -> object:
     return Reason(error.errors()[0]) if isinstance(error, ValidationError) else error
 
 
+def scaled(box: Box, factor: float) -> Box:
+    """The box in a picture that is larger by the factor."""
+    left, top, right, bottom = (edge * factor for edge in box)
+    return left, top, right, bottom
+
+
 def overlap(a: Box, b: Box) -> float:
     """Intersection over union of two boxes, 0 to 1."""
     width = min(a[2], b[2]) - max(a[0], b[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tomllib
@@ -14,6 +13,7 @@ from typing import Any
 from gpen_ui.errors import OptionError, UsageError, brief, reason_of
 from gpen_ui.options import BatchSize, Preset, parse_options
 from gpen_ui.paths import configs_folder, shown, user_folder, write_whole
+from gpen_ui.settings import BATCH_SIZE_MOST, toml_lines
 from gpen_ui.texts import LANGUAGES, say
 
 BUILT_IN = ("everyday", "high-quality", "low-end")  # in the order of the page
@@ -22,7 +22,6 @@ NAME_LONGEST = 60  # characters
 FILE_MOST_BYTES = 65_536
 LINE_LONGEST = 500  # characters: `a.a.a.a...` in one line takes the reader of TOML the square of its length
 FIELDS = ("name", "batch_size", "options")
-BATCH_SIZE_MOST = 256  # as in Settings
 # Names of devices on Windows, whatever stands behind a dot; a preset's file may be carried there.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
 _NOT_IN_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
@@ -159,16 +158,10 @@ def delete_preset(name: str) -> None:
 
 def preset_toml(preset: Preset) -> str:
     """The preset as the text of a file that `read_preset` takes, also by hand and on another machine."""
-    lines = [f"name = {toml_value(preset.name)}"]
+    head: dict[str, object] = {"name": preset.name}
     if preset.batch_size is not None:
-        lines.append(f"batch_size = {toml_value(preset.batch_size)}")
-    lines += ["", "[options]", *(f"{name} = {toml_value(value)}" for name, value in preset.options.items())]
-    return "\n".join(lines) + "\n"
-
-
-def toml_value(value: object) -> str:
-    """A text, number or truth value as TOML has it. JSON's texts are TOML's basic strings."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        head["batch_size"] = preset.batch_size
+    return "\n".join([*toml_lines(head), "", "[options]", *toml_lines(preset.options)]) + "\n"
 
 
 def own_name(text: object) -> str:

@@ -1,8 +1,8 @@
 """How this installation runs: folders, device, model, batch size, host. Defaults < file < environment < command line.
 
 The file is `configs/default.toml`, with what was made a default from the page over it, or the one named by
-`GPEN_UI_CONFIG` alone; an environment variable is the field's name
-in capitals behind `GPEN_UI_`, for example `GPEN_UI_BATCH_SIZE=4`.
+`GPEN_UI_CONFIG` alone; an environment variable is the field's name in capitals behind `GPEN_UI_`, for example
+`GPEN_UI_BATCH_SIZE=4`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -25,7 +25,9 @@ from gpen_ui.texts import Language, pick_language
 log = logging.getLogger(__name__)
 ENVIRONMENT_PREFIX = "GPEN_UI_"
 OutputFormat = Literal["same", "png", "jpeg", "webp", "tiff", "avif", "heic"]
+OUTPUT_FORMATS: tuple[str, ...] = get_args(OutputFormat)
 Metadata = Literal["keep", "no-gps", "none"]
+BATCH_SIZE_MOST = 256  # faces
 DEVICES = "auto, cpu, cuda, cuda:1, mps, xpu, xpu:1"  # as said to a user; any number may stand behind the colon
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
@@ -61,7 +63,7 @@ class Settings(BaseModel):
 
     model: str = "gpen-lite-512"
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|(cuda|xpu)(:\d+)?)$")
-    batch_size: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
+    batch_size: Literal["auto"] | Annotated[int, Field(ge=1, le=BATCH_SIZE_MOST)] = "auto"
     output_format: OutputFormat = "same"
     metadata: Metadata = "keep"
     ai_note: bool = True
@@ -230,8 +232,8 @@ def keep_defaults(settings: Settings, given: Mapping[str, Any]) -> Settings:
     _refuse_named_file()
     changed = with_changes(settings, given)
     values = {name: value for name, value in given.items() if name != "options"}
-    lines = ["# The defaults of this installation, set from the page.", *map(_line, values.items())]
-    lines += ["", "[options]", *map(_line, given.get("options", {}).items())]
+    lines = ["# The defaults of this installation, set from the page.", *toml_lines(values)]
+    lines += ["", "[options]", *toml_lines(given.get("options", {}))]
     path = kept_file()
     try:
         write_whole(path, "\n".join(lines) + "\n")
@@ -259,7 +261,8 @@ def _refuse_named_file() -> None:
         raise SettingsError("settings_named_file", path=named)
 
 
-def _line(item: tuple[str, Any]) -> str:
-    """A value of TOML; JSON's texts, numbers and truth values are TOML's, too."""
-    name, value = item
-    return f"{name} = {json.dumps(value, ensure_ascii=False)}"
+def toml_lines(values: Mapping[str, object]) -> list[str]:
+    """Texts, numbers and truth values by their name as lines of TOML. JSON's texts are TOML's basic strings."""
+    return [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f") for name, value in values.items()
+    ]

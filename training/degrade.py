@@ -19,9 +19,8 @@ from training.jpeg import jpeg
 
 KERNEL_PX = 21  # side of motion and defocus kernels at full size
 SOFT_TAPS = 13  # side of the Gaussian at reduced size: four standard deviations of the widest one
-NOISE_AT_UNIT = (
-    6.0  # standard deviation (of 255) of the strongest noise at reduction 1; grows with the reduction's root
-)
+# Standard deviation (of 255) of the strongest noise at reduction 1; grows with the reduction's root.
+NOISE_AT_UNIT = 6.0
 
 
 def uniform(count: int, low: float, high: float, like: Tensor) -> Tensor:

@@ -8,8 +8,7 @@ from typing import Any
 
 from docs.site.words import Language, table, word
 from gpen_ui.catalog import all_models
-from gpen_ui.cli.flags import flag_name, spelled
-from gpen_ui.options import OptionSpec, option_specs
+from gpen_ui.options import OptionSpec, flag_name, option_specs, spelled
 from gpen_ui.presets import BUILT_IN, load_preset
 from gpen_ui.settings import ENVIRONMENT_PREFIX, Settings
 from gpen_ui.texts import has, say

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
-Language = Literal["en", "zh"]
+from gpen_ui.texts import Language
 
 WORDS: dict[str, tuple[str, str]] = {
-    "argument": ("argument", "参数"),
     "flag": ("flag", "选项"),
     "values": ("values", "取值"),
     "meaning": ("meaning", "含义"),
@@ -32,7 +30,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "embedded": ("comes with the program", "随程序附带"),
     "field": ("field", "字段"),
     "where_it_stands": ("stands in", "位置"),
-    "kind": ("kind", "类型"),
     "path": ("address", "地址"),
     "query": ("query", "查询"),
     "body": ("body", "请求体"),

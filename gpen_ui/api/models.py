@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from gpen_ui.jobs.types import PhotoState
+
 
 class Answer(BaseModel):
     model_config = ConfigDict(extra="allow")
@@ -63,7 +65,7 @@ class PhotoAnswer(Answer):
     number: int
     source: str
     name: str
-    outcome: Literal["waiting", "working", "writing", "done", "failed", "skipped"]
+    outcome: PhotoState
     result: str | None
     result_url: str | None
     error: str | None

@@ -16,10 +16,10 @@ from gpen_ui.api.now import ANY_PICTURE, picture_type
 from gpen_ui.api.parts import NUMBER_MOST, GivenLanguage, GivenParts, GivenPhoto, GivenPlace, GivenRun, Parts
 from gpen_ui.errors import UsageError
 from gpen_ui.jobs import REPORT_TYPES, PhotoRecord, RunRecord, photo_facts, with_asked
+from gpen_ui.jobs.types import PhotoState
 from gpen_ui.paths import shown
 from gpen_ui.texts import Language
 
-PhotoState = Literal["waiting", "working", "writing", "done", "failed", "skipped"]
 ONE_FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {kind.partition(";")[0]: {} for kind in REPORT_TYPES.values()}}
 }

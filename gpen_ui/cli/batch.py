@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpen_ui.cli.batch_view import BatchView, show_plan
-from gpen_ui.cli.flags import FORMATS, options_from_flags, usual_options, with_option_flags, with_output_flags
+from gpen_ui.cli.flags import FORMATS, PRESETS, options_from_flags, usual_options, with_option_flags, with_output_flags
 from gpen_ui.cli.speech import spoken_errors, tell
 from gpen_ui.cli.stopping import orderly_stop
 from gpen_ui.cli.usage import spoken_command
 from gpen_ui.errors import UsageError
 from gpen_ui.options import Preset, RestoreOptions
 from gpen_ui.paths import findable
-from gpen_ui.presets import BUILT_IN, load_preset_or_file
+from gpen_ui.presets import load_preset_or_file
 from gpen_ui.settings import Settings, load_settings
 from gpen_ui.texts import Language, say
 
@@ -55,9 +55,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         ray_address: Annotated[str | None, typer.Option(metavar="ADDRESS", help=text("cli.batch.ray_address"))] = None,
         ray_actors: Annotated[int | None, typer.Option(metavar="N", help=text("cli.batch.ray_actors"))] = None,
         ray_cores: Annotated[int | None, typer.Option(metavar="N", help=text("cli.batch.ray_cores"))] = None,
-        preset: Annotated[
-            str | None, typer.Option(metavar=f"{'|'.join(BUILT_IN)}|NAME|FILE", help=text("cli.flag.preset"))
-        ] = None,
+        preset: Annotated[str | None, typer.Option(metavar=PRESETS, help=text("cli.flag.preset"))] = None,
         model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
         device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,
         batch_size: Annotated[str | None, typer.Option(help=text("cli.flag.batch_size"))] = None,

@@ -125,7 +125,7 @@ class BatchView:
     def ends(self, runs: Runs, run: RunRecord, *, stopped: bool) -> int:
         """The work has ended; the exit code: 0 all done, 1 some failed or the run broke off, 130 stopped."""
         progress = runs.progress(run.id)
-        counts = {name: getattr(progress, name) for name in ("planned", "done", "failed", "skipped", "left")}
+        counts = progress.counts
         if run.state == "broken" and run.why is not None:
             tell(run.why.sentence(self.language))
         if self.as_json:

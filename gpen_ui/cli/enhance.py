@@ -18,6 +18,7 @@ from gpen_ui.cli.background import BackgroundLines
 from gpen_ui.cli.flags import (
     FACE,
     FORMATS,
+    PRESETS,
     options_from_flags,
     usual_options,
     with_option_flags,
@@ -31,7 +32,7 @@ from gpen_ui.cli.stopping import orderly_stop
 from gpen_ui.cli.usage import spoken_command
 from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.options import Preset, RestoreOptions
-from gpen_ui.presets import BUILT_IN, load_preset_or_file
+from gpen_ui.presets import load_preset_or_file
 from gpen_ui.settings import Settings, load_settings
 from gpen_ui.texts import Language, say
 
@@ -49,9 +50,7 @@ def add_to(program: typer.Typer, language: Language) -> None:
         inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help=text("cli.enhance.inputs"))],
         output: Annotated[Path | None, typer.Option("--output", "-o", help=text("cli.flag.output"))] = None,
         recursive: Annotated[bool, typer.Option("--recursive", "-r", help=text("cli.flag.recursive"))] = False,
-        preset: Annotated[
-            str | None, typer.Option(metavar=f"{'|'.join(BUILT_IN)}|NAME|FILE", help=text("cli.flag.preset"))
-        ] = None,
+        preset: Annotated[str | None, typer.Option(metavar=PRESETS, help=text("cli.flag.preset"))] = None,
         face: Annotated[list[str] | None, typer.Option(metavar=FACE, help=text("cli.flag.face"))] = None,
         model: Annotated[str | None, typer.Option(help=text("cli.flag.model"))] = None,
         device: Annotated[str | None, typer.Option(help=text("cli.flag.device"))] = None,

@@ -21,11 +21,13 @@ from gpen_ui.options import (
     salvaged,
     spelled,
 )
-from gpen_ui.settings import Metadata, OutputFormat, Settings
+from gpen_ui.presets import BUILT_IN
+from gpen_ui.settings import OUTPUT_FORMATS, Metadata, Settings
 from gpen_ui.texts import Language, has, say
 
 FACE = "FACE=off|on|STRENGTH[@MODEL]"  # of `--face`
-FORMATS = "|".join(get_args(OutputFormat))  # of `--format`
+FORMATS = "|".join(OUTPUT_FORMATS)  # of `--format`
+PRESETS = f"{'|'.join(BUILT_IN)}|NAME|FILE"  # of `--preset`
 
 
 def with_option_flags(command: Callable[..., None], language: Language) -> Callable[..., None]:

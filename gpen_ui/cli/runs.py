@@ -168,11 +168,11 @@ def _show_run(runs: "Runs", run: "RunRecord", language: Language, as_json: bool)
     from gpen_ui.jobs import run_facts
 
     progress = runs.progress(run.id)
-    counts = {name: getattr(progress, name) for name in ("planned", "done", "failed", "skipped", "left")}
+    counts = progress.counts
     if as_json:
         answer_json({**run_facts(run, language), **counts, "seconds_left": progress.seconds_left})
         return
-    state = say(f"runs.state.{'interrupted' if run.is_interrupted else run.state}", language)
+    state = say(f"runs.state.{run.shown_state}", language)
     begun = moment(run.created_s, language)
     inputs = ", ".join(shown(path) for path in run.inputs)
     numbers = say("runs.counts", language, **counts)

@@ -15,7 +15,7 @@ from gpen_ui.engine.output import (
     save_made,
     save_restored,
 )
-from gpen_ui.engine.results import FaceOutcome, Note, Progress, RestoredPhoto
+from gpen_ui.engine.results import FaceOutcome, Note, RestoredPhoto
 from gpen_ui.engine.sources import Chosen
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ __all__ = [
     "Made",
     "Note",
     "Output",
-    "Progress",
     "RestoredPhoto",
     "Restorer",
     "Saved",

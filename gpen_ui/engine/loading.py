@@ -1,4 +1,5 @@
-"""Brings the network onto the device that was chosen, or to where it fits."""
+"""Loads what a restorer works with: the network onto the device that was chosen or to where it fits, and the helpers
+whose files are here."""
 
 from __future__ import annotations
 
@@ -6,14 +7,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.engine.memory import is_out_of_memory
 from gpen_ui.engine.placement import place, place_lower
 from gpen_ui.engine.precision import choose_dtype
 from gpen_ui.engine.results import Note
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import OutOfMemoryError
+from gpen_ui.faces import Detector, Masker, large_detector, small_detector
 from gpen_ui.network import Gpen
-from gpen_ui.weights import load_network
+from gpen_ui.weights import load_network, read_state
 
 AtHand = Callable[[], AbstractContextManager[Path]]  # the models folder, for a while
 
@@ -48,3 +51,33 @@ def load_runner(reload: Callable[[], Gpen], device: str) -> FaceRunner:
     if runner.device != device:
         runner.notes.append(Note("moved_to_cpu", {"before": device, "device": runner.device}))
     return runner
+
+
+def larger_model(size_px: int, models_folder: Path) -> str | None:
+    """The smallest model of the catalogue that is larger than this size and whose file is here."""
+    here = (spec for spec in restoration_models() if (models_folder / spec.file).is_file())
+    return next((spec.name for spec in here if (spec.size_px or 0) > size_px), None)
+
+
+def load_detector(models_folder: Path, device: str) -> Detector:
+    """The large detector when its file is there, else the small one, which also looks at pieces for the large one.
+
+    Args:
+        device: of the network; beside a card several photos are searched at once, each by one thread.
+
+    Raises:
+        ModelError: the file is there but broken, or a package is missing.
+    """
+    path = models_folder / model_spec("retinaface-r50").file
+    small = small_detector(None if device == "cpu" else 1)
+    return large_detector(path, read_state(path), quick=small) if path.is_file() else small
+
+
+def load_masker(models_folder: Path, device: str) -> Masker:
+    """Masks from ParseNet when its file is there, else from the shape of the template."""
+    path = models_folder / model_spec("parsenet").file
+    if not path.is_file():
+        return Masker()
+    from gpen_ui.faces.parse import FaceParser
+
+    return Masker(FaceParser(path, read_state(path), device).parse)

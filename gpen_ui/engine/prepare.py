@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui import look
-from gpen_ui.choices import FaceChoice
+from gpen_ui.choices import FaceChoice, scaled
 from gpen_ui.engine.output import as_notes
 from gpen_ui.engine.results import FaceOutcome, FaceState, Note
 from gpen_ui.engine.selection import chosen_faces, why_left
@@ -24,7 +24,7 @@ from gpen_ui.faces import Affine, Detector, Face, align_transform, crop_face, de
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import Photo, PhotoFile, Pixels, to_eight_bits
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Crop = NDArray[np.float32]
 Read = Callable[[Path | PhotoFile], Photo]
@@ -225,7 +225,7 @@ def wrapped(error: Exception, name: str) -> GpenError:
         return error
     if isinstance(error, MemoryError):
         return GpenError("photo_memory", name=name)
-    logger.exception("unexpected error at %s", name, exc_info=error)
+    log.exception("unexpected error at %s", name, exc_info=error)
     return GpenError("photo_unexpected", name=name, reason=str(error).strip() or type(error).__name__)
 
 
@@ -268,8 +268,7 @@ def _whole_picture(pixels: Pixels, crop_px: int) -> Affine:
 
 def outcome(place: int, face: Face, scale: int, state: FaceState, why: Note | None = None) -> FaceOutcome:
     """What is reported of one face; its box in pixels of the enlarged photo."""
-    left, top, right, bottom = (edge * scale for edge in face.box_xyxy)
-    return FaceOutcome(place + 1, (left, top, right, bottom), face.score, state, why)
+    return FaceOutcome(place + 1, scaled(face.box_xyxy, scale), face.score, state, why)
 
 
 def _suggest(job: Job, options: RestoreOptions, crop_px: int, larger_model: str | None) -> None:

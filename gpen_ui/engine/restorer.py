@@ -14,12 +14,11 @@ from typing import TypeVar
 import torch
 
 from gpen_ui import __version__
-from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.engine.backdrop import Backdrop
 from gpen_ui.engine.background import Watch
 from gpen_ui.engine.device import DeviceReport, choose_device, device_name, free_bytes, memory_bytes, trial
 from gpen_ui.engine.likeness import find_embedder
-from gpen_ui.engine.loading import AtHand, load_runner, read_network
+from gpen_ui.engine.loading import AtHand, larger_model, load_detector, load_masker, load_runner, read_network
 from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
 from gpen_ui.engine.others import OtherNetworks
 from gpen_ui.engine.prepare import Crops
@@ -27,12 +26,11 @@ from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
 from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.engine.stream import Parts, stream
 from gpen_ui.engine.tuning import Curve, Curves, measure_curve
-from gpen_ui.faces import Detector, Masker, large_detector, small_detector
 from gpen_ui.look.enlarge import reduced_size
 from gpen_ui.options import CARD_BATCH, BatchSize, RestoreOptions
 from gpen_ui.paths import home_folder
 from gpen_ui.photo import read_photo
-from gpen_ui.weights import find_checkpoint, read_state
+from gpen_ui.weights import find_checkpoint
 from gpen_ui.weights.files import sha256_of
 from gpen_ui.weights.upscaler import find_upscaler
 
@@ -301,33 +299,3 @@ class Restorer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def larger_model(size_px: int, models_folder: Path) -> str | None:
-    """The smallest model of the catalogue that is larger than this size and whose file is here."""
-    here = (spec for spec in restoration_models() if (models_folder / spec.file).is_file())
-    return next((spec.name for spec in here if (spec.size_px or 0) > size_px), None)
-
-
-def load_detector(models_folder: Path, device: str) -> Detector:
-    """The large detector when its file is there, else the small one, which also looks at pieces for the large one.
-
-    Args:
-        device: of the network; beside a card several photos are searched at once, each by one thread.
-
-    Raises:
-        ModelError: the file is there but broken, or a package is missing.
-    """
-    path = models_folder / model_spec("retinaface-r50").file
-    small = small_detector(None if device == "cpu" else 1)
-    return large_detector(path, read_state(path), quick=small) if path.is_file() else small
-
-
-def load_masker(models_folder: Path, device: str) -> Masker:
-    """Masks from ParseNet when its file is there, else from the shape of the template."""
-    path = models_folder / model_spec("parsenet").file
-    if not path.is_file():
-        return Masker()
-    from gpen_ui.faces.parse import FaceParser
-
-    return Masker(FaceParser(path, read_state(path), device).parse)

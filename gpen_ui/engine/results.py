@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from gpen_ui.choices import Box, FaceChoice
+from gpen_ui.choices import Box, FaceChoice, scaled
 from gpen_ui.errors import GpenError
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo.types import Photo
@@ -111,8 +111,7 @@ class RestoredPhoto:
         if self.original is None or self.photo is None:
             return face.box_xyxy
         scale = self.original.size_wh[0] / self.photo.size_wh[0]
-        left, top, right, bottom = (edge * scale for edge in face.box_xyxy)
-        return left, top, right, bottom
+        return scaled(face.box_xyxy, scale)
 
     @property
     def lost_all_faces(self) -> bool:
@@ -122,18 +121,3 @@ class RestoredPhoto:
     @property
     def total_seconds(self) -> float:
         return sum(self.seconds.values())
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run of several photos stands.
-
-    Attributes:
-        done: photos that are finished, failed ones included.
-        total: photos planned; None while the sources are still being counted.
-        current: name of the photo that finished last.
-    """
-
-    done: int
-    total: int | None
-    current: str

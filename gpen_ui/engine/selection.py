@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gpen_ui.choices import SAME_FACE, Box, FaceChoice, overlap
+from gpen_ui.choices import SAME_FACE, Box, FaceChoice, overlap, scaled
 from gpen_ui.engine.results import Note
 from gpen_ui.faces import Detector, Face, blur_px, face_in_box, turned_degrees
 from gpen_ui.options import ANY_BLUR_PERCENT, RestoreOptions, WhichFaces
@@ -39,7 +39,7 @@ def chosen_faces(
                 notes.append(Note("face_number_missing", {"number": choice.number, "found": len(found)}))
             continue
         assert choice.box_xyxy is not None
-        box = _scaled(choice.box_xyxy, scale)
+        box = scaled(choice.box_xyxy, scale)
         place = best_match(box, faces)
         if place is None and choice.on and _touches(box, pixels):
             place = len(faces)
@@ -101,11 +101,6 @@ def only_one(faces: Sequence[Face], which: WhichFaces, size_wh: tuple[int, int])
     middle = np.array(size_wh) / 2
     away = [np.array((sum(face.box_xyxy[::2]), sum(face.box_xyxy[1::2]))) / 2 - middle for face in faces]
     return int(np.argmin([np.hypot(*each) for each in away]))
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    left, top, right, bottom = (edge * scale for edge in box)
-    return left, top, right, bottom
 
 
 def _touches(box: Box, pixels: Pixels) -> bool:

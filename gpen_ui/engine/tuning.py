@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gpen_ui.errors import OutOfMemoryError
+from gpen_ui.paths import write_whole
 
 log = logging.getLogger(__name__)
 LARGEST = 64  # faces; no card gains beyond
@@ -100,10 +101,7 @@ class Curves:
         path = self._path(key)
         record = {"for": list(key), **asdict(curve)}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps(record, indent=2), encoding="utf-8")
-            part.replace(path)
+            write_whole(path, json.dumps(record, indent=2))
         except OSError as error:
             log.warning("the measured batch sizes cannot be kept in %s: %s", path, error)
 

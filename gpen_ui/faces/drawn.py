@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gpen_ui.choices import Box
 from gpen_ui.faces.detect import Detector
 from gpen_ui.faces.types import Face
-
-Box = tuple[float, float, float, float]
 
 LOOK_SIDE_PX = 160  # the box is brought to this width before the detector looks at it once more
 AROUND = 1.0  # of the box's sides shown to the detector on each side of it

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui.faces.align import TEMPLATE_POINTS, crop_face
-from gpen_ui.faces.types import Affine
+from gpen_ui.faces.types import LUMA, Affine
 
 PACKAGE = "face_recognition_models"
 FILE_NAME = "dlib_face_recognition_resnet_model_v1.dat"
@@ -27,7 +27,6 @@ CHIP_PX = 150
 # of an eye lies higher than its corners (measured on 40 faces with dlib's own five points).
 CHIP_EYES: tuple[tuple[float, float], ...] = ((0.318214, 0.297588), (0.668543, 0.297488))
 BLURS_PX = (0.0, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6)  # standard deviations that are tried, in pixels of a chip
-LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 ZERO_AT = 1.2  # distance at which likeness is 0: twice dlib's limit between one person and two
 
 HIGH_FROM, MIDDLE_FROM = 70, 50  # likeness; see docs/faces.md for what was measured

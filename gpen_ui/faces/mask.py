@@ -22,7 +22,7 @@ FEATHER = 0.38  # share of the radius over which the mask falls from one to zero
 # the mouth, 11 and 12 lips, 13 hair, 14 hat, 15 earring, 16 necklace, 17 neck, 18 clothes. It knows no hands, masks and
 # microphones and calls them background, hat or clothes. Glasses sit on the face and are restored with it.
 SKIN_AND_FEATURES = (1, 2, 3, 4, 5, 6, 7, 10, 11, 12)
-HAIR, HAT = 13, 14
+HAIR = 13
 RESTORED_CLASSES = (*SKIN_AND_FEATURES, 8, 9, HAIR, 15, 16, 17)
 PARSED_FEATHER = 0.02  # sigma of the blur of a parsed mask, share of the side
 

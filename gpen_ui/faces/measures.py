@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui.faces.align import align_transform, crop_face, scale_of
-from gpen_ui.faces.types import Face, Points
+from gpen_ui.faces.types import LUMA, Face, Points
 
 # Half the distance of the eyes over how far the tip of the nose stands out before the line from between the eyes to
 # between the corners of the mouth: about 31 and 26 mm in an adult.
@@ -62,7 +62,7 @@ def blur_px(pixels: NDArray[Any], face: Face) -> float:
     side_px = int(np.clip(round(square_px), LEAST_SIDE_PX, MEASURED_SIDE_PX))
     to_crop = align_transform(face.points_xy, side_px)
     crop = crop_face(pixels, to_crop, side_px)
-    gray = np.asarray(crop @ np.array((0.299, 0.587, 0.114), np.float32), np.float32)
+    gray = np.asarray(crop @ LUMA, np.float32)
     return _edge_width(gray) / scale_of(to_crop)
 
 

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from gpen_ui.faces.align import crop_face, face_rectangle, scale_of, uncrop
 from gpen_ui.faces.mask import Mask
-from gpen_ui.faces.types import Affine
+from gpen_ui.faces.types import LUMA, Affine
 
 SHARE_POWER = 4  # how sharply overlapping faces divide their common pixels; 1 would be an average
 NOISE_MARGIN = 3.0  # band energy must exceed this many times the noise's before it counts as detail
-LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 
 Rectangle = tuple[int, int, int, int]
 Pixels = NDArray[np.uint8 | np.uint16]

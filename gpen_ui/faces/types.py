@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float32]
 Affine = NDArray[np.float64]
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # weights of R, G, B: ITU-R BT.601
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,11 +55,9 @@ def store_location(outputs_folder: Path) -> Location:
 
 def user_data_folder() -> Path:
     """Where programs keep the user's data on this system."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "gpen-ui"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "gpen-ui"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "gpen-ui"
+    from platformdirs import user_data_path
+
+    return user_data_path("gpen-ui", appauthor=False)
 
 
 def is_on_network(folder: Path) -> bool:

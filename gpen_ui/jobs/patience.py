@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from gpen_ui.errors import GpenError
 from gpen_ui.jobs.room import has_room, is_full
@@ -17,6 +17,7 @@ from gpen_ui.jobs.types import RunState, Told
 from gpen_ui.paths import shown
 
 HOLD_S = 2.0  # how often a held run looks whether it can go on
+Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Patience:
             why = Told("runs.held.room", {"folder": shown(folder), "need": reserve_mb + (need_bytes >> 20) + 1})
             self.hold(why, lambda: has_room(folder, need_bytes, reserve_mb))
 
-    def insist(self, act: Callable[[], Answer]) -> Answer:
+    def insist(self, act: Callable[Given, Answer], *args: Given.args, **named: Given.kwargs) -> Answer:
         """Does something again and again as long as the disk is too full for it.
 
         Raises:
@@ -102,7 +103,7 @@ class Patience:
         """
         while True:
             try:
-                return act()
+                return act(*args, **named)
             except GpenError as error:
                 if not is_full(error):
                     raise

@@ -70,7 +70,7 @@ def run_facts(run: RunRecord, language: Language) -> dict[str, Any]:
     """A run for a script; times in ISO 8601, UTC."""
     return {
         "id": run.id,
-        "state": "interrupted" if run.is_interrupted else run.state,
+        "state": run.shown_state,
         "why": run.why.sentence(language) if run.why else None,
         "inputs": [str(path) for path in run.inputs],
         "output_folder": str(run.output_folder),

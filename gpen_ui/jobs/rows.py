@@ -17,7 +17,6 @@ COLUMNS = """id, number, path, subfolder, root, size_bytes, mtime_ns, content_ha
     before_w, before_h, after_w, after_h, faces_found, faces_restored, faces_failed, seconds, device, notes, finished_s,
     attempts, choices, old_result, old_hash"""
 
-
 Thumbnail = Literal["before", "after", "face_before", "face_after"]
 THUMBNAILS: tuple[Thumbnail, ...] = get_args(Thumbnail)
 

@@ -137,7 +137,7 @@ class Runs:
         if run.state == "done" and at_once:
             self._go_on(run.id)
             return True
-        return run.state in AT_WORK and not run.is_interrupted
+        return run.is_at_work
 
     def _go_on(self, run_id: str) -> None:
         """Does what is left of a run that was done; one whose worker is just letting go of it is waited for.

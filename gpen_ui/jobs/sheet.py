@@ -64,7 +64,7 @@ def contact_sheet(store: RunStore, run: RunRecord, language: Language) -> Iterat
 def _head(store: RunStore, run: RunRecord, language: Language) -> Iterator[str]:
     numbers = counts(store, run)
     options = ", ".join(f"{spec.title(language)}: {getattr(run.options, spec.name)}" for spec in option_specs())
-    state = say(f"runs.state.{'interrupted' if run.is_interrupted else run.state}", language)
+    state = say(f"runs.state.{run.shown_state}", language)
     facts = [
         ("state", state + (f": {run.why.sentence(language)}" if run.why else "")),
         ("photos", say("runs.counts", language, **numbers)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from gpen_ui.choices import Box, FaceChoice
+from gpen_ui.choices import Box, FaceChoice, scaled
 from gpen_ui.options import BatchSize, RestoreOptions
 from gpen_ui.settings import Metadata, OutputFormat, Settings
 from gpen_ui.texts import Language, say
@@ -164,6 +164,16 @@ class RunRecord:
     beat_s: float
     is_interrupted: bool
 
+    @property
+    def shown_state(self) -> str:
+        """As the texts `runs.state.*` name it."""
+        return "interrupted" if self.is_interrupted else self.state
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether somebody works on it, or it waits for its turn."""
+        return self.state in AT_WORK and not self.is_interrupted
+
 
 @dataclass(frozen=True)
 class FaceRecord:
@@ -239,8 +249,7 @@ class PhotoRecord:
     def box_in_original(self, face: FaceRecord) -> Box:
         """The face's box in pixels of the photo as it was read, as a `FaceChoice` names it."""
         scale = self.before_wh[0] / self.after_wh[0] if self.before_wh and self.after_wh else 1.0
-        left, top, right, bottom = (edge * scale for edge in face.box_xyxy)
-        return left, top, right, bottom
+        return scaled(face.box_xyxy, scale)
 
 
 @dataclass(frozen=True)
@@ -269,6 +278,16 @@ class RunProgress:
     photos_per_minute: float | None
     worked_s: float
     current: tuple[str, ...]
+
+    @property
+    def shown_state(self) -> str:
+        """As `RunRecord.shown_state`."""
+        return "interrupted" if self.is_interrupted else self.state
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of photos by name, as the text `runs.counts` takes them."""
+        return {name: getattr(self, name) for name in ("planned", "done", "failed", "skipped", "left")}
 
     @property
     def percent(self) -> float:

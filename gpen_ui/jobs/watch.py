@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gpen_ui.jobs.types import Plan, PlannedPhoto
+from gpen_ui.jobs.plan import plan_run
+from gpen_ui.jobs.store import RunStore
+from gpen_ui.jobs.types import Plan, PlannedPhoto, RunRecord
 
 Stamp = tuple[int, int]  # size in bytes, time of the last change in nanoseconds
 SHORTEST_LOOK_S = 0.2
@@ -62,3 +64,18 @@ class Watcher:
                 seen[photo.path] = (stamp, since)
         self._seen = seen
         return tuple(ready)
+
+
+def watcher_of(store: RunStore, run: RunRecord) -> Watcher:
+    """What watches the folders of a run that is in the store."""
+    known: dict[Path, Stamp] = {}
+    after = 0
+    while photos := store.ledger.photos(run.id, after=after, limit=1000):
+        after = photos[-1].number
+        known.update({photo.path: (photo.size_bytes, photo.mtime_ns) for photo in photos})
+    is_result = store.ledger.is_result
+    return Watcher(
+        lambda: plan_run(run.inputs, run.output_folder, run.options, run.settings, is_result=is_result),
+        known,
+        run.settings.stable_s,
+    )

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen_ui.errors import GpenError, PhotoReadError, UsageError
-from gpen_ui.jobs.digest import digest_of_file
 from gpen_ui.jobs.engines import Engine, Feeding, LocalEngine, Order
 from gpen_ui.jobs.feed import FeedBroken
+from gpen_ui.jobs.heart import Heart
 from gpen_ui.jobs.lease import Lease, owner_name
+from gpen_ui.jobs.next_photo import as_it_is, next_photo
 from gpen_ui.jobs.outcome import Outcome, failed
 from gpen_ui.jobs.patience import Interrupted, Patience, Stopwatch
-from gpen_ui.jobs.plan import is_still_inside, plan_run
-from gpen_ui.jobs.recipe import recipe_of, with_choices
+from gpen_ui.jobs.recipe import recipe_of
 from gpen_ui.jobs.review import ALONE_FROM, CRASHES_MOST, recover, review
 from gpen_ui.jobs.settle import missing_root, settle
 from gpen_ui.jobs.store import RunStore
 from gpen_ui.jobs.told import told
 from gpen_ui.jobs.types import PhotoRecord, RunRecord, RunState, Told
-from gpen_ui.jobs.watch import Watcher
+from gpen_ui.jobs.watch import Watcher, watcher_of
 from gpen_ui.paths import shown
 
 if TYPE_CHECKING:
     from gpen_ui.engine.restorer import Restorer
 
-BEAT_S = 2.0  # between signs of life
-LISTEN_S = 0.3  # how soon a wish of another process is heard
 BREAKS_MOST = 3  # streams that fall over one after another without a photo between them
 
 LoadRestorer = Callable[[RunRecord, threading.Event], "AbstractContextManager[Restorer]"]
@@ -59,7 +54,6 @@ class Worker:
         self._reviews = reviews
         self._load = load_restorer
         self._lease = Lease(store.folder, run_id)
-        self._heart = threading.Event()
         self._left_behind: list[Feeding] = []
         self._recipe = ""
         self._cluster: Engine | None = None
@@ -94,8 +88,7 @@ class Worker:
             raise
 
     def _main(self) -> None:
-        heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        heart.start()
+        heart = Heart(self._store, self.run.id, self.stop, self._watch)
         state: RunState = "broken"
         why: Told | None = None
         try:
@@ -110,8 +103,7 @@ class Worker:
         finally:
             with suppress(Exception):  # a cluster that is gone cannot be left in order
                 self._at_the_end.close()
-            self._heart.set()
-            heart.join()
+            heart.stop()
             self._close(state, why)
 
     def _close(self, state: RunState, why: Told | None) -> None:
@@ -135,26 +127,10 @@ class Worker:
         recover(self._store, self.run)
         self._store.ledger.skip_all(self.run.id, Told("runs.skipped.cancelled"))
 
-    def _beat(self) -> None:
-        """Shows that the run is alive, counts the time worked and listens to wishes, of other processes too."""
-        last, counted_s = time.monotonic(), 0.0
-        ended = False
-        while not ended:
-            ended = self._heart.wait(LISTEN_S)
-            try:
-                if ended or time.monotonic() - last >= BEAT_S:
-                    worked_s = self._watch.seconds
-                    self._store.beat(self.run.id, worked_s - counted_s)
-                    last, counted_s = time.monotonic(), worked_s
-                if self._store.wished(self.run.id) != "go":
-                    self.stop.set()
-            except GpenError as error:  # a full disk, for example: the work itself will say so
-                log.warning("%s", error)
-
     # ---- the work ----
 
     def _work(self) -> RunState:
-        watcher = self._watcher() if self.run.settings.watch else None
+        watcher = watcher_of(self._store, self.run) if self.run.settings.watch else None
         begun = False
         while True:
             if watcher is not None:
@@ -172,7 +148,7 @@ class Worker:
             if watcher is None or self._store.ledger.counts(self.run.id).left:
                 continue
             self._store.set_state(self.run.id, "watching")
-            if watcher is not None and self.stop.wait(watcher.look_again_s):
+            if self.stop.wait(watcher.look_again_s):
                 raise Interrupted
 
     def _check(self) -> None:
@@ -236,7 +212,7 @@ class Worker:
                     self._settle(photo, outcome)
                     some, breaks = True, 0
                 for photo in feed.flight:  # stopped before their turn
-                    self._patience.insist(partial(self._store.ledger.give_back, photo.id))
+                    self._patience.insist(self._store.ledger.give_back, photo.id)
                 if not some:
                     return
             except FeedBroken as broken:
@@ -253,19 +229,19 @@ class Worker:
         return engine.feed(Order(self.run, self._recipe, take, self._lost, _Either(self.stop)))
 
     def _lost(self, photo: PhotoRecord) -> None:
-        self._patience.insist(partial(self._store.ledger.give_back, photo.id, crashed=True))
+        self._patience.insist(self._store.ledger.give_back, photo.id, crashed=True)
 
     def _alone(self, engine: Engine, photo: PhotoRecord) -> None:
         """One photo without company: what goes wrong now is its own."""
-        self._patience.insist(partial(self._store.ledger.take_this, photo.id))
-        waiting = [_as_it_is(photo)]
+        self._patience.insist(self._store.ledger.take_this, photo.id)
+        waiting = [as_it_is(photo)]
         feed = self._feed(engine, lambda: waiting.pop() if waiting else None)
         limit_s = self.run.settings.time_limit_s
         try:
             for taken, outcome in feed.results(limit_s):
                 self._settle(taken, outcome)
             for each in feed.flight:
-                self._patience.insist(partial(self._store.ledger.give_back, each.id))
+                self._patience.insist(self._store.ledger.give_back, each.id)
         except FeedBroken as broken:
             self._left_behind.append(feed)
             if broken.cause is None:
@@ -276,7 +252,7 @@ class Worker:
                 why = GpenError("photo_unexpected", name=shown(photo.path.name), reason=str(broken.cause))
             self._fail(photo, why)
         if waiting:
-            self._patience.insist(partial(self._store.ledger.give_back, photo.id))
+            self._patience.insist(self._store.ledger.give_back, photo.id)
 
     def _too_often_begun(self) -> list[PhotoRecord]:
         """Photos that were begun again and again without an end; those past hope fail here."""
@@ -289,34 +265,7 @@ class Worker:
     # ---- one photo ----
 
     def _take(self) -> PhotoRecord | None:
-        """The next photo for the engine, with its file as it is now; ones that another run has done are skipped."""
-        while not self.stop.is_set():
-            taken = self._patience.insist(partial(self._store.ledger.take, self.run.id, ALONE_FROM))
-            if taken is None:
-                return None
-            if not is_still_inside(taken):
-                self._patience.insist(
-                    partial(self._store.ledger.skip, self.run.id, taken.id, Told("runs.ignored.link"))
-                )
-                log.warning("refused: %s, found in a folder, leads out of it now", ascii(str(taken.path))[:300])
-                continue
-            photo = self._with_its_own_choices(_as_it_is(taken))
-            folder = self.run.output_folder / photo.subfolder
-            twin = self._store.ledger.twin(self.run.id, photo, folder, with_choices(self._recipe, photo.choices))
-            if twin is None or self.run.settings.again or photo.old_result is not None:
-                return photo
-            why = Told("runs.skipped.done", {"run": twin[0], "result": shown(twin[1])})
-            self._patience.insist(partial(self._store.ledger.skip, self.run.id, photo.id, why))
-        return None
-
-    def _with_its_own_choices(self, photo: PhotoRecord) -> PhotoRecord:
-        """Without what was asked of faces of another picture that the file held before."""
-        if not photo.content_hash or not (photo.choices or photo.old_result):
-            return photo
-        if digest_of_file(photo.path) in (photo.content_hash, ""):  # the same, or gone
-            return photo
-        self._patience.insist(partial(self._store.ledger.forget_choices, photo.id))
-        return dataclasses.replace(photo, choices=(), old_result=None)
+        return next_photo(self._store, self.run, self._recipe, self._patience, self.stop, ALONE_FROM)
 
     def _settle(self, photo: PhotoRecord, outcome: Outcome) -> None:
         """Brings one photo to its end. What interrupts it leaves it waiting."""
@@ -324,18 +273,17 @@ class Worker:
         try:
             if root is not None:
                 self._patience.hold(Told("runs.held.folder", {"folder": shown(root)}), root.is_dir)
-                self._patience.insist(partial(self._store.ledger.give_back, photo.id))
+                self._patience.insist(self._store.ledger.give_back, photo.id)
                 return
-            if outcome.is_unreadable and _as_it_is(photo) != photo and photo.attempts < ALONE_FROM:
+            if outcome.is_unreadable and as_it_is(photo) != photo and photo.attempts < ALONE_FROM:
                 # it changed, or came back with its folder, while it was read
-                self._patience.insist(partial(self._store.ledger.give_back, photo.id, crashed=True))
+                self._patience.insist(self._store.ledger.give_back, photo.id, crashed=True)
                 return
-            work = partial(settle, self._store, self.run, photo, outcome, self._patience, self._watch)
-            self._patience.insist(work)
+            self._patience.insist(settle, self._store, self.run, photo, outcome, self._patience, self._watch)
             self._watch.lap()
             now = self._store.ledger.photo(photo.id)
             if now is not None and now.choices != photo.choices:  # asked for while it was with the engine
-                self._patience.insist(partial(self._store.ledger.follow, self.run.id, photo.id))
+                self._patience.insist(self._store.ledger.follow, self.run.id, photo.id)
         except Interrupted:
             self._undo(photo)
 
@@ -349,20 +297,6 @@ class Worker:
         self._settle(photo, failed(photo, why, self._recipe))
 
     # ---- the watched folder ----
-
-    def _watcher(self) -> Watcher:
-        run = self.run
-        known: dict[Path, tuple[int, int]] = {}
-        after = 0
-        while photos := self._store.ledger.photos(run.id, after=after, limit=1000):
-            after = photos[-1].number
-            known.update({photo.path: (photo.size_bytes, photo.mtime_ns) for photo in photos})
-        is_result = self._store.ledger.is_result
-        return Watcher(
-            lambda: plan_run(run.inputs, run.output_folder, run.options, run.settings, is_result=is_result),
-            known,
-            run.settings.stable_s,
-        )
 
     def _look(self, watcher: Watcher) -> None:
         try:
@@ -384,12 +318,3 @@ class _Either(threading.Event):
 
     def is_set(self) -> bool:
         return super().is_set() or self._other.is_set()
-
-
-def _as_it_is(photo: PhotoRecord) -> PhotoRecord:
-    """The photo with the size and time that its file has now."""
-    try:
-        facts = photo.path.stat()
-    except (OSError, ValueError):
-        return dataclasses.replace(photo, size_bytes=-1, mtime_ns=-1)
-    return dataclasses.replace(photo, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)

@@ -18,10 +18,8 @@ from gpen_ui.look.noise import BLOCK_PX, DARKEST_OPEN, LIGHTEST_OPEN, estimate_n
 
 B3_SPLINE = np.array([1, 4, 6, 4, 1], np.float32) / 16
 MID_GRAY = 128
-SAMPLE_PIXELS, SAMPLE_ROWS = (
-    2_000_000,
-    128,
-)  # of a larger photo that many pixels are looked at, in strips of such height
+# Of a larger photo that many pixels are looked at, in strips of such height.
+SAMPLE_PIXELS, SAMPLE_ROWS = 2_000_000, 128
 MOST_OF_WHITE = 5.0  # in levels per level of Immerkaer's estimate: grain under strong JPEG shows 5.6, texture far more
 MOST_OF_FINEST = (1.0, 0.8, 0.5)  # of the finest band: grain fades towards the wider ones, texture and light do not
 MOST_OF_LIGHT = 2.0  # colour noise in any band, of the finest band's grain of luminance, unless its own finest is more

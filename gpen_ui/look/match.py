@@ -19,14 +19,15 @@ from gpen_ui.look.sharpness import edge_blur
 from gpen_ui.look.toned import ToneCurve
 
 Picture = NDArray[np.float32]
-Rectangle = tuple[int, int, int, int]  # left, top, right, bottom in pixels
+Rectangle = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the photo at hand
 
 MARGIN = 0.5  # how far the surroundings reach, in sides of the face's rectangle
 WHOLE_PX, PATCH_PX, PATCHES = 512, 256, 2  # a larger neighbourhood is looked at in 2 x 2 patches
 SHARPER = 3.0  # a face is at most so many times as sharp as the sharpest edges around it
 PIXEL_BLUR_PX = 0.7  # deviation of the blur that pixels themselves have; it sets no limit
 INSIDE = 0.9  # of the strength: where the face is all there
-LEAST_LACK = 0.1  # levels squared
+LEAST_LACK = 0.1  # levels squared; less grain than that is not added
+LEAST_BLUR_PX2 = 0.1  # a smaller variance than that is not blurred
 DIMMEST, BRIGHTEST = 0.4, 1.3  # bounds of the grain's amplitude in other light than the face's
 
 
@@ -111,7 +112,7 @@ def _softened(picture: Picture, around: Surroundings, inside: NDArray[np.bool_],
     middle = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     blur = edge_blur(luminance(middle) / np.float32(level), 0.0)
     lacking = around.least_blur_px**2 - blur**2 if blur is not None else 0.0
-    return gaussian(picture, float(np.sqrt(lacking))) if lacking > 0.1 else picture
+    return gaussian(picture, float(np.sqrt(lacking))) if lacking > LEAST_BLUR_PX2 else picture
 
 
 def _patches(photo: Pixels, rectangle: Rectangle, scale: int) -> list[Pixels]:
@@ -142,6 +143,7 @@ def _reduced(patch: Pixels, scale: int) -> Picture:
 
 
 def _own_pixels(plane: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    """(H, W) or (H, W, 3) brought back to the pixels that were read: `scale` times fewer on each side."""
     if scale == 1:
         return plane
     size_wh = (max(1, plane.shape[1] // scale), max(1, plane.shape[0] // scale))

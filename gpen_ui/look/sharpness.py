@@ -15,9 +15,8 @@ from gpen_ui.look.channels import Plane
 FIRST_SIGMA_PX, SECOND_SIGMA_PX = 1.0, 2.0
 EDGE_SHARE = 0.04  # the steepest pixels are edges
 NOISE_MARGIN = 6.0  # and their slope is above that many deviations of the noise's
-SLOPE_OF_NOISE = (
-    0.2  # deviation of a Sobel slope (a level a pixel) after the first blur, for white noise of deviation 1
-)
+# Deviation of a Sobel slope (a level a pixel) after the first blur, for white noise of deviation 1.
+SLOPE_OF_NOISE = 0.2
 SHARP_SHARE = 0.2  # of the edges, these are the sharpest
 LEAST_EDGES = 30  # pixels
 WIDEST_PX = 12.0  # of a blur that is told at all

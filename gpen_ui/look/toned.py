@@ -34,11 +34,10 @@ class ToneCurve:
 
     Attributes:
         colours: (TABLE, 3) float32 RGB in levels, by luminance.
-        usual_stray, most_stray: how far the photo's own pixels are from it, in levels: half of them, all but 2 %.
+        most_stray: how far the photo's own pixels are from it, in levels: all of them but 2 %.
     """
 
     colours: NDArray[np.float32]
-    usual_stray: float
     most_stray: float
 
     def at(self, pixels: NDArray[np.float32], level: float) -> NDArray[np.float32]:
@@ -79,8 +78,8 @@ def find_tone(photo: NDArray[np.uint8 | np.uint16]) -> ToneCurve | None:
         return None
     drawn = _drawn_colours(photo) if most <= 2 else None
     if drawn is not None:
-        return ToneCurve(_table_of_colours(drawn), usual, most)
-    return ToneCurve(_table(means[0], np.stack(means[1:], axis=1)), usual, most)
+        return ToneCurve(_table_of_colours(drawn), most)
+    return ToneCurve(_table(means[0], np.stack(means[1:], axis=1)), most)
 
 
 def _table(luma: NDArray[np.float64], colours: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from gpen_ui.engine.restorer import Restorer
 from gpen_ui.errors import ModelError, Stopped
 from gpen_ui.measure.samples import portrait
 from gpen_ui.options import ActsOn, OptionSpec, RestoreOptions, option_specs, parse_options
+from gpen_ui.paths import write_whole
 from gpen_ui.photo import Photo
 
 log = logging.getLogger(__name__)
@@ -180,10 +181,7 @@ class PriceLists:
     def save(self, prices: PriceList, restorer: Restorer) -> None:
         path = self._path(restorer)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps({"for": restorer.measured_for, **asdict(prices)}, indent=2), encoding="utf-8")
-            part.replace(path)
+            write_whole(path, json.dumps({"for": restorer.measured_for, **asdict(prices)}, indent=2))
         except OSError as error:
             log.warning("the measured prices cannot be kept in %s: %s", path, error)
 

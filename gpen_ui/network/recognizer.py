@@ -14,7 +14,6 @@ from torch.nn import functional
 
 CHIP_PX = 150
 EMBEDDING_WIDTH = 128
-SAME_PERSON = 0.6  # distance of two embeddings; dlib's own limit
 _MEAN_RGB = (122.782, 117.001, 104.298)  # dlib input_rgb_image_sized
 _SCALE = 1 / 256
 _STAGES = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))  # width, blocks, first halves

@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 PREFIX = b"Exif\x00\x00"
-BYTE_ORDERS: dict[bytes, Literal["<", ">"]] = {
-    b"II*\x00": "<",
-    b"MM\x00*": ">",
-}  # the first four bytes of a TIFF -> its order for `struct`
+# The first four bytes of a TIFF -> its order for `struct`.
+BYTE_ORDERS: dict[bytes, Literal["<", ">"]] = {b"II*\x00": "<", b"MM\x00*": ">"}
 
 _ORIENTATION = 0x0112
 _X_RESOLUTION, _Y_RESOLUTION = 0x011A, 0x011B

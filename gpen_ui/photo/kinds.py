@@ -8,8 +8,7 @@ from PIL import features
 
 SNIFF_BYTES = 64  # enough for every signature below
 
-READ_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIC")  # Pillow's names
-SHOWN_FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC"  # as people write them
+SHOWN_FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC"  # those that are read, as people write them
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),

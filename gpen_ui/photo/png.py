@@ -30,7 +30,6 @@ class PngParts:
     Attributes:
         picture: the file with nothing but its pixels.
         depth: bits per sample.
-        colour_type: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.
         frames: of an animation, else 1.
         chunks: those that go into another PNG as they are.
         unreadable: names of metadata that are there but damaged.
@@ -38,7 +37,6 @@ class PngParts:
 
     picture: bytes
     depth: int
-    colour_type: int
     frames: int
     exif: bytes | None
     icc: bytes | None
@@ -56,13 +54,13 @@ def take_apart(data: bytes) -> PngParts:
     picture, kept, texts = bytearray(SIGNATURE), [], []
     found: dict[str, bytes] = {}
     unreadable: list[str] = []
-    depth, colour_type, frames, dpi = 8, 2, 1, None
+    depth, frames, dpi = 8, 1, None
     room = _MOST_BYTES
     for name, body, raw in _walk(data):
         if name in _PICTURE or not name:
             picture += raw
             if name == b"IHDR" and len(body) == 13:
-                depth, colour_type = body[8], body[9]
+                depth = body[8]
         elif name == b"acTL" and len(body) == 8:
             frames = max(1, int.from_bytes(body[:4], "big"))
         elif name == b"eXIf":
@@ -87,7 +85,7 @@ def take_apart(data: bytes) -> PngParts:
                 kept.append((name, body))
                 texts.append((keyword, content.decode("utf-8" if name == b"iTXt" else "latin-1", "replace")))
     return PngParts(
-        bytes(picture), depth, colour_type, frames, found.get("EXIF"), found.get("ICC"), found.get("XMP"),
+        bytes(picture), depth, frames, found.get("EXIF"), found.get("ICC"), found.get("XMP"),
         found.get("IPTC"), found.get("8BIM"), dpi, tuple(texts), tuple(kept), tuple(unreadable),
     )  # fmt: skip
 

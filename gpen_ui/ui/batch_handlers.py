@@ -16,7 +16,7 @@ from gpen_ui.access import input_folder, output_folder
 from gpen_ui.errors import UsageError
 from gpen_ui.photo.kinds import SHOWN_FORMATS
 from gpen_ui.ui.batch_facts import FACES_KEY
-from gpen_ui.ui.batch_look import BatchLook, Update, Wanted, chosen_row, is_at_work
+from gpen_ui.ui.batch_look import BatchLook, Update, Wanted, chosen_row
 from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.folders import uploaded
 from gpen_ui.ui.opener import open_folder
@@ -181,7 +181,7 @@ class BatchHandlers:
         """Goes on as the run was; that somebody else did so a moment before is just as well."""
 
         def go_on(runs: Runs, run: RunRecord) -> None:
-            if not is_at_work(runs.run(run.id)):
+            if not runs.run(run.id).is_at_work:
                 runs.resume(run.id)
 
         return self._act(request, view, go_on)

@@ -116,7 +116,7 @@ class BatchLook:
             html += views.hint(store.why.sentence(self.speech.language))
         self._send(looking, update, self.tab.runs, html)
         self._send(looking, update, self.tab.area, gr.update(visible=bool(rows)))
-        at_work = any(is_at_work(row.run) for row in rows)
+        at_work = any(row.run.is_at_work for row in rows)
         every_s = BUSY_TICK_S if at_work else IDLE_TICK_S
         self._send(looking, update, self.tab.timer, gr.update(value=every_s, active=True))
 
@@ -128,7 +128,7 @@ class BatchLook:
         self._facts(looking, update, run)
 
     def _buttons(self, looking: Looking, update: Update, wanted: Wanted, run: RunRecord, now: RunProgress) -> None:
-        works = is_at_work(run)
+        works = run.is_at_work
         changed = not works and differs(run, wanted)
         asks = looking.removing == run.id and not works
         visible = {
@@ -244,15 +244,9 @@ def chosen_row(looking: Looking, rows: tuple[Row, ...]) -> Row | None:
     newest, and stays with it."""
     found = next((row for row in rows if row.run.id == looking.run_id), None)
     if found is None and rows:
-        found = next((row for row in rows if is_at_work(row.run)), rows[0])
+        found = next((row for row in rows if row.run.is_at_work), rows[0])
         looking.choose(found.run.id)
     return found
-
-
-def is_at_work(run: RunRecord) -> bool:
-    from gpen_ui.jobs import AT_WORK
-
-    return run.state in AT_WORK and not run.is_interrupted
 
 
 def differs(run: RunRecord, wanted: Wanted) -> bool:

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from gpen_ui.errors import UsageError, brief
 from gpen_ui.options import BatchSize
+from gpen_ui.settings import BATCH_SIZE_MOST
 
-BATCH_SIZE_MOST = 256  # as in Settings
 AUTO: Literal["auto"] = "auto"
 
 

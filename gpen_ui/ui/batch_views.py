@@ -53,7 +53,7 @@ def run_list(rows: Sequence[Row], chosen: str | None, speech: Speech, *, uploads
 
 def _run_item(row: Row, speech: Speech, *, is_chosen: bool, uploads: int) -> str:
     run, counts = row.run, row.counts
-    state = state_of(run)
+    state = run.shown_state
     numbers = speech("page.batch.numbers", done=counts.done, total=counts.planned)
     if counts.failed:
         numbers += speech("page.batch.numbers.failed", failed=counts.failed)
@@ -65,10 +65,6 @@ def _run_item(row: Row, speech: Speech, *, is_chosen: bool, uploads: int) -> str
         f'<span class="numbers">{escape(numbers)}</span>'
         f'<span class="when">{escape(moment(run.created_s, speech.language))}</span></button></li>'
     )
-
-
-def state_of(run: RunRecord) -> str:
-    return "interrupted" if run.is_interrupted else run.state
 
 
 def inputs_text(run: RunRecord, speech: Speech, *, uploads: int) -> str:
@@ -84,7 +80,7 @@ def progress(run: RunRecord, now: RunProgress, speech: Speech) -> str:
     """A bar while somebody works on the run, else a sentence about how it ended."""
     ended = now.planned - now.left
     values = {"done": now.done, "total": now.planned, "failed": now.failed, "left": now.left}
-    state = "interrupted" if now.is_interrupted else now.state
+    state = now.shown_state
     if state in ("queued", "running") and run.wish != "go":
         return views.share_done(now.percent / 100, speech("page.batch.ending", done=ended, total=now.planned))
     if state == "queued":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gpen_ui.jobs import RunProgress, RunRecord, Runs
-    from gpen_ui.jobs.ledger import Counts
+    from gpen_ui.jobs.lookups import Counts
 
 FRESH_S = 0.7  # how old what a page is shown may be
 RUNS_MOST = 100  # the latest ones; the command line lists more

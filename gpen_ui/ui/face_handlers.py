@@ -55,8 +55,10 @@ element.addEventListener('click', event => {
 
 
 def lay_out(speech: Speech, tab: str) -> FaceArea:
-    """Args:
-    tab: its name, which the parts' names in the page begin with.
+    """The panel of faces, folded until somebody opens it.
+
+    Args:
+        tab: its name, which the parts' names in the page begin with.
     """
     with gr.Accordion(speech("page.faces.title"), open=False, visible=False, elem_id=f"{tab}-face-area") as area:
         panel = gr.HTML(js_on_load=face_views.script(), padding=False, elem_id=f"{tab}-faces")
@@ -248,7 +250,9 @@ def _drawn(shares: object, outcome: Outcome) -> list[float]:
 
 
 def wire(faces: FaceArea, handlers: FacePanel, shown: list[Block], guard: Callable[..., Any]) -> list[Any]:
-    """Args:
+    """Wires the panel.
+
+    Args:
         shown: all that changes with a new result.
         guard: turns errors into toasts.
 

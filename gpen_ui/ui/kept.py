@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any, get_args
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from gpen_ui.errors import OptionError, UsageError
 from gpen_ui.options import RestoreOptions, differences, option_specs, salvaged
-from gpen_ui.settings import OutputFormat
+from gpen_ui.settings import OUTPUT_FORMATS
 from gpen_ui.ui import hidden_options, views
 from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.service import Service
@@ -24,7 +24,6 @@ STORE_KEY = "gpen-ui-parameters"
 # anew at each start would make the server forget what its visitors had set.
 STORE_SCRAMBLE = "gpen-ui-kept-1"
 OPTIONS_MOST = 100  # that are read of what a browser kept; there are fewer
-FORMATS: tuple[str, ...] = get_args(OutputFormat)
 
 
 def lay_out() -> gr.BrowserState:
@@ -81,7 +80,7 @@ class KeptHandlers:
         settings = self.service.settings
         return [
             self._batch_size(given.get("batch_size"), str(settings.batch_size)),
-            output if (output := given.get("output_format")) in FORMATS else settings.output_format,
+            output if (output := given.get("output_format")) in OUTPUT_FORMATS else settings.output_format,
             *control_values(options),
         ]
 
@@ -103,7 +102,7 @@ class KeptHandlers:
         kept: dict[str, Any] = {"options": differences(options, self.service.usual_options)}
         if self._batch_size(batch_size, "") not in ("", str(settings.batch_size)):
             kept["batch_size"] = str(batch_size)
-        if output_format in FORMATS and output_format != settings.output_format:
+        if output_format in OUTPUT_FORMATS and output_format != settings.output_format:
             kept["output_format"] = output_format
         said = views.hint(self.speech("page.parameters.told", settings=in_words(options, self.speech)))
         return [kept, *[said] * len(self.told), *self._hidden(options)]

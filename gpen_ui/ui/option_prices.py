@@ -107,9 +107,8 @@ def _info(spec: OptionSpec, known: PriceList | None, speech: Speech) -> str:
     prices = [price for price in known.prices if price.option == spec.name] if known else []
     if known is None or not prices:
         return said
-    join = " " if speech.language == "en" else ""
     end = "" if said.endswith((".", "。")) else speech("page.prices.end")
-    return f"{said}{end}{join}{speech('page.prices.list', prices=_in_a_row(prices, known, spec, speech))}"
+    return speech.paragraph((said + end, speech("page.prices.list", prices=_in_a_row(prices, known, spec, speech))))
 
 
 def _in_a_row(prices: Sequence[Price], known: PriceList, spec: OptionSpec, speech: Speech) -> str:

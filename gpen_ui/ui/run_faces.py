@@ -90,13 +90,11 @@ class RunFaces(FacePanel):
 
     def _wait(self, run_id: str, photo_id: int) -> None:
         """Returns when the photo has come to its end, or nobody works on its run any more."""
-        from gpen_ui.jobs import AT_WORK
         from gpen_ui.jobs.types import LEFT
 
         store = self.service.runs.store
         while (photo := store.ledger.photo(photo_id)) is not None and photo.state in LEFT:
-            run = store.run(run_id)
-            if run.state not in AT_WORK or run.is_interrupted:
+            if not store.run(run_id).is_at_work:
                 return
             time.sleep(LOOK_AGAIN_S)
 

@@ -19,8 +19,6 @@ MB = 1 << 20
 PREFIX = "gpen-ui-"
 SESSION = "session-"  # of folders of open pages, which stay also when they are empty
 FILE_COSTS = 4096  # bytes that each file counts beside its own: also empty ones fill a disk
-
-
 LOCK = ".lock"  # held for as long as the folder's server lives; the system takes it back when that dies
 
 

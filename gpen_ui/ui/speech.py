@@ -68,6 +68,10 @@ class Speech:
         """Names in a row."""
         return (", " if self.language == "en" else "、").join(names)
 
+    def paragraph(self, sentences: Iterable[str]) -> str:
+        """Sentences one after another; Chinese puts no space between them."""
+        return (" " if self.language == "en" else "").join(sentences)
+
     def sentence(self, error: BaseException) -> str:
         """What a user reads about an error; one that is not ours says no more than that it happened."""
         return error.sentence(self.language) if isinstance(error, GpenError) else self("page.unexpected")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
@@ -12,7 +12,7 @@ from gradio.components import Component
 from gpen_ui.access import checkpoint_file, named
 from gpen_ui.catalog import ModelSpec, all_models, model_spec, restoration_models
 from gpen_ui.errors import GpenError
-from gpen_ui.settings import OutputFormat, Settings
+from gpen_ui.settings import OUTPUT_FORMATS, Settings
 from gpen_ui.ui import measuring, model_list, views
 from gpen_ui.ui.batch_size import AUTO, batch_size_of
 from gpen_ui.ui.model_list import ModelList
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gpen_ui.engine import DeviceInfo
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)  # offered; any whole number can be typed
-OUTPUT_FORMATS = get_args(OutputFormat)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.buttons import StartStop
 from gpen_ui.ui.face_handlers import FaceArea, FaceHandlers
 from gpen_ui.ui.folders import UPLOAD_KINDS, uploaded
-from gpen_ui.ui.pictures import Pair
+from gpen_ui.ui.result_files import download_copy, pair_of, zipped
 from gpen_ui.ui.runs import Job, Outcome, Run, start_run
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.session import Session
@@ -32,7 +31,6 @@ from gpen_ui.ui.tab_parameters import control_values, options_from
 
 TICK_S = 0.4  # how often a page that watches a run is told where it stands
 FIRST_TICK_S = 0.1  # at first: one small photo is done sooner than that
-ZIP_NAME = "gpen-results.zip"
 
 
 @dataclass(frozen=True)
@@ -206,10 +204,7 @@ class SingleHandlers(StartStop):
 
     def replaced(self, session: Session, outcome: Outcome) -> dict[Block, Any]:
         """Shows a result that took the place of an earlier one of the same photo."""
-        update = {self.tab.compare: self._compared(session)} | self._chosen(session, outcome)
-        if len(session.results) > 1:
-            update[self.tab.download_all] = gr.update(value=str(zipped(session.results, session.folder)), visible=True)
-        return update
+        return {self.tab.compare: self._compared(session)} | self._chosen(session, outcome) | self._together(session)
 
     def _watch(self, run: Run, session: Session) -> Iterator[dict[Block, Any]]:
         seen, tick_s = 0, FIRST_TICK_S
@@ -224,10 +219,7 @@ class SingleHandlers(StartStop):
         fresh = run.outcomes[seen:]
         update = self._arrived(fresh, session) if fresh else {}
         update[self.tab.progress] = views.progress(run, self.speech) if run.error is None else ""
-        if len(session.results) > 1:
-            archive = zipped(session.results, session.folder)
-            update[self.tab.download_all] = gr.update(value=str(archive), visible=True)
-        yield update
+        yield update | self._together(session)
         if run.error is not None:
             raise run.error
 
@@ -269,47 +261,18 @@ class SingleHandlers(StartStop):
             update[self.tab.download_one] = gr.update(value=str(copy), visible=True)
         return update | self.faces.shown(session, outcome)
 
+    def _together(self, session: Session) -> dict[Block, Any]:
+        """Offers all results as one file, where there are several."""
+        if len(session.results) < 2:
+            return {}
+        return {self.tab.download_all: gr.update(value=str(zipped(session.results, session.folder)), visible=True)}
+
     def _model_of(self, outcome: Outcome) -> str:
         """How the command line names the model of a result; a path only for those who sit at its machine."""
         name = outcome.recipe.model if outcome.recipe is not None else ""
         chosen = self.service.chosen.model
         is_own = all(spec.name != name for spec in restoration_models()) and Path(chosen).name == name
         return chosen if is_own and self.service.settings.serves_only_this_machine else name
-
-
-def pair_of(outcome: Outcome, folder: Path, within: tuple[Path, ...]) -> Pair | None:
-    """A result for the comparison; None when there is no picture of it.
-
-    Args:
-        folder: where its pictures are put.
-        within: folders one of which must hold photo and result.
-    """
-    if outcome.preview is None or outcome.saved is None or outcome.source is None:
-        return None
-    if outcome.before_wh is None or outcome.after_wh is None:
-        return None
-    sizes = (outcome.before_wh, outcome.after_wh)
-    return Pair(outcome.name, outcome.source, outcome.saved, *sizes, folder, within, outcome.preview)
-
-
-def download_copy(outcome: Outcome, folder: Path) -> Path:
-    """The result below the session's folder, so that the outputs folder itself is never served."""
-    if outcome.saved is None:
-        raise ValueError("a failed photo has no file")
-    copy = folder / outcome.saved.name
-    fresh = copy.with_name(f"{copy.name}.part")  # the file of before may be on its way to the browser just now
-    shutil.copyfile(outcome.saved, fresh)
-    return fresh.replace(copy)
-
-
-def zipped(outcomes: Sequence[Outcome], folder: Path) -> Path:
-    """One archive with the results; names are unique because they were in one folder. Photos are packed already."""
-    archive = folder / ZIP_NAME
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as pack:
-        for outcome in outcomes:
-            if outcome.saved is not None and outcome.saved.is_file():
-                pack.write(outcome.saved, outcome.saved.name)
-    return archive
 
 
 def wire(

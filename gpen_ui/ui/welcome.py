@@ -10,10 +10,10 @@ import gradio as gr
 
 from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.ui import views
+from gpen_ui.ui.kept import STORE_SCRAMBLE
 from gpen_ui.ui.speech import Speech
 
 STORE_KEY = "gpen-ui-welcome"
-STORE_SCRAMBLE = "gpen-ui-kept-1"  # no secret; see `gpen_ui.ui.kept`
 STANDARD = "gpen-bfr-512"  # the larger model whose size and licence are told
 
 

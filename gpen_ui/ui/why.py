@@ -64,8 +64,7 @@ def _about_face(
         sentences.append(speech("page.why.other_model", model=face.model))
     if face.likeness is not None:
         sentences.append(speech("page.why.likeness", likeness=math.floor(face.likeness)))
-    join = " " if speech.language == "en" else ""
-    return [_titled(number, join.join(each for each in sentences if each), speech)]
+    return [_titled(number, speech.paragraph(each for each in sentences if each), speech)]
 
 
 def _size_sentence(face: FaceOutcome | FaceRecord, box: tuple[float, float, float, float], speech: Speech) -> str:
@@ -95,8 +94,7 @@ def _about_photo(outcome: Outcome, speech: Speech) -> list[str]:
     changed = [spec for spec in option_specs() if spec.name in names]
     changed = [spec for spec in changed if getattr(options, spec.name) != getattr(default, spec.name)]
     if changed:
-        join = ", " if speech.language == "en" else "、"
-        titles = join.join(f"{spec.title(speech.language)} {getattr(options, spec.name)}" for spec in changed)
+        titles = speech.listed(f"{spec.title(speech.language)} {getattr(options, spec.name)}" for spec in changed)
         said.append(speech("page.why.adjusted", adjustments=titles))
     elif options.output_scale == 1 and options.long_edge == 0 and not options.draws_background and not options.aligned:
         said.append(speech("page.why.untouched"))

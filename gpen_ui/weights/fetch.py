@@ -280,12 +280,7 @@ def _foreign_errors() -> Iterator[None]:
         raise SourceProblem("cut", str(error), retry=True) from error
     except httpx.TransportError as error:
         raise SourceProblem("connect", str(error) or type(error).__name__) from error
-    except (
-        httpx.HTTPError,
-        httpx.InvalidURL,
-        ImportError,
-        ValueError,
-    ) as error:  # ImportError: a SOCKS proxy's library
+    except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:  # SOCKS needs a library
         raise SourceProblem("connect", _words(error)) from error
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from gpen_ui.network import GpenConfig
 
 _WIDEST_MULTIPLIER = 16
-_FIRST_ABOVE_BASE_PX = 64  # the first level whose width depends on channel_multiplier
 _CONSTANT = "generator.input.input"
 _LEVEL_CONV = "generator.convs.{}.conv.weight"
 _FIRST_CONV = "ecd0.0.0.weight"
