@@ -24,6 +24,8 @@ from typing import ClassVar
 
 from gpen_ui.texts import Language, say
 
+VALUE_LONGEST = 200  # characters of a value that a sentence repeats
+
 
 class GpenError(Exception):
     """An error with a sentence for the user.
@@ -51,6 +53,18 @@ class GpenError(Exception):
 def reason_of(error: BaseException) -> str:
     """The reason of a foreign error in a few words, without the path that Python repeats."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def brief(value: object) -> object:
+    """A value as a sentence can show it. What comes from outside may be long, deeply nested, a number with more digits
+    than Python writes, or half a character."""
+    try:
+        text = str(value).encode("utf-8", "replace").decode("utf-8")
+    except (ValueError, RecursionError):
+        return "…"
+    if len(text) > VALUE_LONGEST:
+        return text[:VALUE_LONGEST] + "…"
+    return text if isinstance(value, str) else value
 
 
 def _rebuild(kind: type[GpenError], key: str, values: dict[str, object]) -> GpenError:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gpen_ui.errors import OptionError
+from gpen_ui.errors import OptionError, brief
 from gpen_ui.texts import Language, has, say
 
 ActsOn = Literal["face", "photo", "input"]
@@ -171,20 +171,27 @@ def parse_options(
 
 def _option_error(error: ValidationError) -> OptionError:
     first = error.errors()[0]
-    name = str(first["loc"][0])
+    name = str((first["loc"] or (first["input"],))[0])  # a name that is no text has no place
+    value = brief(first["input"])
     if name not in RestoreOptions.model_fields:
-        return OptionError("option_unknown", name=name, known=", ".join(RestoreOptions.model_fields))
+        return OptionError("option_unknown", name=brief(name), known=", ".join(RestoreOptions.model_fields))
     spec = _spec(name)
     if spec.kind == "choice":
-        return OptionError("option_choice", name=name, value=first["input"], choices=", ".join(map(str, spec.choices)))
+        return OptionError("option_choice", name=name, value=value, choices=", ".join(map(str, spec.choices)))
     if spec.kind == "bool":
-        return OptionError("option_choice", name=name, value=first["input"], choices="true, false")
-    return OptionError("option_range", name=name, value=first["input"], low=spec.low, high=spec.high)
+        return OptionError("option_choice", name=name, value=value, choices="true, false")
+    return OptionError("option_range", name=name, value=value, low=spec.low, high=spec.high)
 
 
-def salvaged(values: Mapping[str, Any]) -> tuple[RestoreOptions, tuple[OptionError, ...]]:
+def salvaged(
+    values: Mapping[str, Any], usual: RestoreOptions | None = None
+) -> tuple[RestoreOptions, tuple[OptionError, ...]]:
     """Options out of values that an older version, another door or a hand may have kept: what is unknown or outside its
-    range today is left out, and told."""
+    range today is left out, and told.
+
+    Args:
+        usual: stands for what is not given, as in `parse_options`.
+    """
     good: dict[str, Any] = {}
     dropped = []
     for name, value in values.items():
@@ -194,7 +201,7 @@ def salvaged(values: Mapping[str, Any]) -> tuple[RestoreOptions, tuple[OptionErr
             dropped.append(error)
         else:
             good[name] = value
-    return parse_options(good), tuple(dropped)
+    return parse_options(good, usual=usual), tuple(dropped)
 
 
 def differences(options: RestoreOptions, usual: RestoreOptions) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gpen_ui.errors import OptionError, UsageError, reason_of
+from gpen_ui.errors import OptionError, UsageError, brief, reason_of
 from gpen_ui.options import BatchSize, Preset, parse_options
 from gpen_ui.paths import configs_folder, shown, user_folder, write_whole
 from gpen_ui.settings import BATCH_SIZE_MOST, toml_lines
@@ -20,6 +20,7 @@ BUILT_IN = ("everyday", "high-quality", "low-end")  # in the order of the page
 SUFFIX = ".toml"
 NAME_LONGEST = 60  # characters
 FILE_MOST_BYTES = 65_536
+LINE_LONGEST = 500  # characters: `a.a.a.a...` in one line takes the reader of TOML the square of its length
 FIELDS = ("name", "batch_size", "options")
 # Names of devices on Windows, whatever stands behind a dot; a preset's file may be carried there.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
@@ -97,6 +98,8 @@ def parse_preset(text: str, file_name: str) -> Preset:
     Raises:
         OptionError: what is wrong with it: the field, its value, and what is allowed.
     """
+    if any(len(line) > LINE_LONGEST for line in text.split("\n")):
+        raise OptionError("preset_line_long", name=file_name, most=LINE_LONGEST)
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -182,7 +185,7 @@ def checked_name(text: object) -> str:
     """
     name = unicodedata.normalize("NFC", text).strip() if isinstance(text, str) else ""
     if not is_file_name(name):
-        raise OptionError("preset_name", name=name[:80] if isinstance(text, str) else text, most=NAME_LONGEST)
+        raise OptionError("preset_name", name=name[:80] if isinstance(text, str) else brief(text), most=NAME_LONGEST)
     return name
 
 
@@ -197,7 +200,7 @@ def _batch_size(content: Mapping[str, Any]) -> BatchSize | None:
     value = content.get("batch_size")
     whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= BATCH_SIZE_MOST
     if value is not None and value != "auto" and not whole:
-        raise OptionError("batch_size", value=value)
+        raise OptionError("batch_size", value=brief(value))
     return value
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 START_S = 90
+# The tests are refused more often in a minute than the log takes lines; that it takes no more is tried by itself.
 PROGRAM = """
 import json, sys
 from gpen_ui.settings import load_settings
-from gpen_ui.ui import serve
+from gpen_ui.ui import refusals, serve
+refusals._limit = refusals.LineLimit(100_000)
 serve(load_settings(json.loads(sys.argv[1]), {}), on_ready=lambda url: print(url, flush=True))
 """
 

@@ -34,7 +34,7 @@ END_S = 20
 
 
 def press(key: str) -> Any:
-    return SimpleNamespace(key=key)
+    return SimpleNamespace(_data={"key": key})
 
 
 def until(holds: Callable[[], bool]) -> None:

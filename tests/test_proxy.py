@@ -62,22 +62,24 @@ def test_the_page_works_through_it(proxy: str, place: str, browser: Browser):
     page.on("response", lambda answer: failed.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
     page.on("request", lambda asked: failed.append(asked.url) if f"{proxy}{place}/" not in asked.url else None)
     page.goto(f"{proxy}{place}/")
-    page.click("#single-sample")  # its progress and its end come as events
-    page.wait_for_selector("#single-progress .all-done", timeout=RUN_MS)
-    page.locator("photo-compare .stage").wait_for()
-    page.wait_for_function(
-        "[...document.querySelector('photo-compare').shadowRoot.querySelectorAll('.sheet > img')]"
-        ".filter(each => each.naturalWidth > 0).length >= 2"
-    )
+    page.wait_for_function("document.querySelector('#status')?.innerText.trim()", timeout=RUN_MS)  # comes as an event
+    if place:  # where more can go wrong
+        page.click("#single-sample")
+        page.wait_for_selector("#single-progress .all-done", timeout=RUN_MS)
+        page.locator("photo-compare .stage").wait_for()
+        page.wait_for_function(
+            "[...document.querySelector('photo-compare').shadowRoot.querySelectorAll('.sheet > img')]"
+            ".filter(each => each.naturalWidth > 0).length >= 2"
+        )
     page.click("#language")
     page.wait_for_url("**/zh/")
     page.close()
     assert [each for each in failed if not each.startswith(("blob:", "data:"))] == []
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_run_is_started_and_watched_through_it(proxy: str, place: str, server: RestServer):
-    """Events come while the run goes on: it watches a folder and has no end."""
+def test_a_run_is_started_and_watched_through_it(proxy: str, server: RestServer):
+    """Events come while the run goes on: it watches a folder and has no end. Under a path, where more can go wrong."""
+    place = PLACES[-1]
     folder = server.photos / f"{proxy.rpartition(':')[2]}{place.strip('/')}"
     folder.mkdir()
     draw(folder / "a.png", 1)

@@ -38,7 +38,7 @@ def make_app(tmp_path_factory: pytest.TempPathFactory) -> Any:
         folder = tmp_path_factory.mktemp("app")
         given = Settings(outputs_folder=folder / "outputs", allowed_folders=(), **settings)
         app = build_app(Service(given, folder), given)
-        return TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
+        return TestClient(app, base_url="http://127.0.0.1", follow_redirects=False, client=("127.0.0.1", 50000))
 
     return make
 

@@ -28,6 +28,7 @@ _OF_KEYS = {
     "page_file_outside": 403,
     "page_body_too_large": 413,
     "page_event_broken": 400,
+    "request_silent": 408,
     "page_no_room": 507,
     "page_folder_outside": 403,
     "page_folder_none": 403,

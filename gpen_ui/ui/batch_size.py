@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from gpen_ui.errors import UsageError
+from gpen_ui.errors import UsageError, brief
 from gpen_ui.options import BatchSize
 from gpen_ui.settings import BATCH_SIZE_MOST
 
@@ -23,6 +23,6 @@ def batch_size_of(value: Any) -> BatchSize:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         number = 0
-    if str(number) != str(value).strip() or not 1 <= number <= BATCH_SIZE_MOST:
-        raise UsageError("page_batch_size", value="" if value is None else value)
+    if not 1 <= number <= BATCH_SIZE_MOST or str(number) != str(value).strip():
+        raise UsageError("page_batch_size", value="" if value is None else brief(value))
     return number

@@ -4,13 +4,14 @@ all. Both are checked when they are read."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from gpen_ui.errors import OptionError, UsageError
-from gpen_ui.options import RestoreOptions, differences, option_specs, parse_options, salvaged
+from gpen_ui.options import RestoreOptions, differences, option_specs, salvaged
 from gpen_ui.settings import OUTPUT_FORMATS
 from gpen_ui.ui import hidden_options, views
 from gpen_ui.ui.batch_size import batch_size_of
@@ -22,6 +23,7 @@ STORE_KEY = "gpen-ui-parameters"
 # Gradio scrambles what it keeps in the browser with this. It is no secret, and what is kept is none; but a key made
 # anew at each start would make the server forget what its visitors had set.
 STORE_SCRAMBLE = "gpen-ui-kept-1"
+OPTIONS_MOST = 100  # that are read of what a browser kept; there are fewer
 
 
 def lay_out() -> gr.BrowserState:
@@ -71,12 +73,10 @@ class KeptHandlers:
         usual = self.service.usual_options
         given: Mapping[str, Any] = kept if isinstance(kept, dict) else {}
         listed = given.get("options", {})
-        values = {str(name)[:60]: value for name, value in listed.items()} if isinstance(listed, dict) else {}
-        _, dropped = salvaged(values)
+        few = islice(listed.items(), OPTIONS_MOST) if isinstance(listed, dict) else ()
+        options, dropped = salvaged({str(name)[:60]: value for name, value in few}, usual)
         if dropped:
             self.speech.inform(self._dropped(dropped))
-        bad = {str(error.values["name"]) for error in dropped}
-        options = parse_options({name: value for name, value in values.items() if name not in bad}, usual=usual)
         settings = self.service.settings
         return [
             self._batch_size(given.get("batch_size"), str(settings.batch_size)),

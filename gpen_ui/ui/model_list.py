@@ -76,7 +76,8 @@ class ListHandlers:
             UsageError: its licence was not agreed to.
             UnknownModelError: a made-up model.
         """
-        what, _, name = str(getattr(event, "key", "")).partition(":")
+        told = event._data if isinstance(event._data, dict) else {}
+        what, _, name = str(told.get("key", "")).partition(":")
         session = self.service.session(request.session_hash)
         if what == "agree":
             session.agreed ^= {model_spec(name).name}

@@ -24,6 +24,7 @@ Side = Literal["before", "after"]
 SIDES: tuple[Side, ...] = ("before", "after")
 TILE_PX = 512  # a lens needs four at most, and a photo of 24 megapixels is a hundred files
 LARGEST_SCALE = 4  # of a result against its photo
+PAIRS_MOST = 10_000  # of all open pages; the oldest are forgotten, until their page shows them again
 TILE_QUALITY = 95  # with colours at full resolution: what is judged at 100 % must not be the JPEG
 
 
@@ -80,14 +81,19 @@ class Pictures:
             self._pairs[key] = pair
             if pair.preview is not None:
                 self._previews[key] = pair.preview
+            while len(self._pairs) > PAIRS_MOST:
+                self._drop(next(iter(self._pairs)))
             return key
 
     def withdraw(self, folder: Path) -> None:
         """Forgets the pairs whose pictures lie in a folder that goes."""
         with self._lock:
             for key in [key for key, pair in self._pairs.items() if pair.folder == folder]:
-                self._previews.pop(key, None)
-                self._keys.pop(self._pairs.pop(key))
+                self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        self._previews.pop(key, None)
+        self._keys.pop(self._pairs.pop(key))
 
     def preview(self, key: str, kind: str) -> Path | None:
         """The file of a preview ("before", "after") or of the "small" picture; None when there is none.

@@ -67,6 +67,11 @@ def log_refusal(what: str, address: str, why: str) -> None:
         log.warning("refused: %s from %s (%s)", ascii(what[:LONGEST]), ascii(address)[1:-1], ascii(why)[1:-1])
 
 
+def few_warnings(record: logging.LogRecord) -> bool:
+    """A filter for the log of uvicorn, which has a line for each broken request: these count with the refusals."""
+    return record.levelno > logging.WARNING or _limit.admit()[0]
+
+
 def address_of(scope: Scope) -> str:
     """Where a request comes from. Behind a proxy on this machine that is what the proxy says (X-Forwarded-For)."""
     client = scope.get("client")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PICTURE_KEPT_S = 3600  # by the browser; its address changes when the photo is done again
 WEB = Path(__file__).with_name("web")
 WEB_TYPES = {"compare.css": "text/css"} | dict.fromkeys(("compare.js", "intake.js", "focus.js"), "text/javascript")
-LARGEST_NUMBER = (1 << 63) - 1  # of a row in SQLite
+DIGITS_MOST = 18  # of a number in an address: what SQLite holds, and Python reads no more than 4300
 
 
 def add_run_routes(app: FastAPI, service: Service) -> None:
@@ -46,9 +46,9 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
         return send_run_file(service.runs.store, run, form, language)
 
     def picture(request: Request) -> Response:
-        number: int = request.path_params["number"]
+        number = number_in(request.path_params["number"])
         try:
-            pictures = service.runs.store.ledger.thumbnails(number) if number <= LARGEST_NUMBER else {}
+            pictures = service.runs.store.ledger.thumbnails(number) if number is not None else {}
         except GpenError as error:
             return JSONResponse({"detail": error.sentence(page_language(request))}, status_code=404)
         data = {f"{which}.jpg": picture for which, picture in pictures.items()}.get(request.path_params["file"])
@@ -58,7 +58,7 @@ def add_run_routes(app: FastAPI, service: Service) -> None:
         return PlainResponse(data, media_type="image/jpeg", headers=headers)
 
     app.add_route("/runs/{run_id}/{form}", report)
-    app.add_route("/runs/photos/{number:int}/{file}", picture)
+    app.add_route("/runs/photos/{number}/{file}", picture)
 
 
 def add_picture_routes(app: FastAPI, service: Service) -> None:
@@ -70,7 +70,10 @@ def add_picture_routes(app: FastAPI, service: Service) -> None:
         pictures = service.pictures
         try:
             if "side" in asked:
-                path = pictures.tile(asked["key"], asked["side"], asked["column"], asked["row"])
+                column, row = number_in(asked["column"]), number_in(asked["row"])
+                path = None
+                if column is not None and row is not None:
+                    path = pictures.tile(asked["key"], asked["side"], column, row)
             else:
                 path = pictures.preview(asked["key"], asked["kind"])
         except GpenError as error:
@@ -81,7 +84,7 @@ def add_picture_routes(app: FastAPI, service: Service) -> None:
         return FileResponse(path, media_type="image/jpeg", headers=headers)
 
     app.add_route("/pictures/{key}/{kind}.jpg", answer)
-    app.add_route("/pictures/{key}/{side}/{column:int}-{row:int}.jpg", answer)
+    app.add_route("/pictures/{key}/{side}/{column}-{row}.jpg", answer)
 
 
 def add_web_routes(app: FastAPI) -> None:
@@ -101,6 +104,11 @@ def add_web_routes(app: FastAPI) -> None:
         return PlainResponse(data, media_type=WEB_TYPES[name], headers=headers)
 
     app.add_route("/web/{file}", answer)
+
+
+def number_in(text: str) -> int | None:
+    """A number in an address; None when it is none, or longer than any that is given out here."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS_MOST else None
 
 
 def page_language(request: Request) -> Language:

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gpen_ui.errors import UsageError
@@ -17,6 +17,8 @@ from gpen_ui.errors import UsageError
 log = logging.getLogger(__name__)
 MB = 1 << 20
 PREFIX = "gpen-ui-"
+SESSION = "session-"  # of folders of open pages, which stay also when they are empty
+FILE_COSTS = 4096  # bytes that each file counts beside its own: also empty ones fill a disk
 LOCK = ".lock"  # held for as long as the folder's server lives; the system takes it back when that dies
 
 
@@ -97,6 +99,9 @@ class Scratch:
                     continue
                 total -= size
                 deleted += 1
+                if path.parent != self.folder and not path.parent.name.startswith(SESSION):
+                    with suppress(OSError):  # not empty, or somebody else's by now
+                        path.parent.rmdir()
         if deleted:
             log.warning("temporary files took more than %d MB: the %d oldest were deleted", self._most_mb, deleted)
         if total + need_bytes > most:
@@ -110,4 +115,4 @@ class Scratch:
             except OSError:
                 continue
             if path.name != LOCK and not path.is_dir():
-                yield facts.st_mtime, facts.st_size, path
+                yield facts.st_mtime, facts.st_size + FILE_COSTS, path

@@ -52,6 +52,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: Callable[[str], None] | None) -> None:
     import uvicorn
 
+    from gpen_ui.ui.patience import CONNECTIONS_MOST, REST_S, HeadsInTime
+    from gpen_ui.ui.refusals import few_warnings
     from gpen_ui.ui.service import Service
 
     service = Service(settings, scratch)
@@ -65,8 +67,19 @@ def _run(settings: Settings, scratch: Path, listener: socket.socket, on_ready: C
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # open pages are cut off, which is no error
             await super().shutdown(sockets)
 
-    # h11 holds at most 64 kB of headers; the quicker parser that uvicorn takes where it is installed has no limit
-    server = Server(uvicorn.Config(app, http="h11", ws="none", log_level="warning", timeout_graceful_shutdown=2))
+    server = Server(
+        uvicorn.Config(
+            app,
+            http=HeadsInTime,
+            ws="none",
+            log_level="warning",
+            proxy_headers=False,  # the application itself says which proxies are believed (`ProxiesOnly`)
+            timeout_keep_alive=REST_S,
+            limit_concurrency=CONNECTIONS_MOST,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    logging.getLogger("uvicorn.error").addFilter(few_warnings)
     if on_ready is not None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         on_ready(f"http://{host}:{listener.getsockname()[1]}")
@@ -142,13 +155,15 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     os.environ["GRADIO_TEMP_DIR"] = str(service.scratch)
     import gradio as gr
     from fastapi import FastAPI
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
     from gpen_ui.api import PREFIX, build_api
     from gpen_ui.ui.doors import Doors
     from gpen_ui.ui.look import SCRIPTS, stylesheet, theme, toast_titles
     from gpen_ui.ui.model_files import add_model_routes
-    from gpen_ui.ui.outside import SeenFromOutside
+    from gpen_ui.ui.outside import ProxiesOnly, SeenFromOutside, believed_proxies
     from gpen_ui.ui.page import build_page
+    from gpen_ui.ui.patience import EVENTS_WAITING_MOST, BodiesInTime
     from gpen_ui.ui.refusals import RefusalsLogged
     from gpen_ui.ui.run_files import add_picture_routes, add_run_routes, add_web_routes
     from gpen_ui.ui.shield import Gate, IndexPage, OwnSiteOnly, SafeHeaders
@@ -162,7 +177,7 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     add_model_routes(app, service)
     events: dict[str, dict[int, int]] = {}
     for language in LANGUAGES:
-        page = build_page(service, language)
+        page = build_page(service, language).queue(max_size=EVENTS_WAITING_MOST)
         gr.mount_gradio_app(
             app,
             page,
@@ -187,10 +202,13 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
     app.add_middleware(SeenFromOutside)
     app.add_middleware(IndexPage)
     app.add_middleware(Doors, settings=settings, scratch=service.temporary, events=events)
+    app.add_middleware(BodiesInTime)
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(OwnSiteOnly, settings=settings)
     app.add_middleware(SafeHeaders)
     app.add_middleware(RefusalsLogged)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=believed_proxies())
+    app.add_middleware(ProxiesOnly, believed=believed_proxies())
     return app
 
 

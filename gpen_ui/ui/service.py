@@ -19,7 +19,7 @@ from gpen_ui.settings import Settings, forget_defaults, keep_defaults, load_sett
 from gpen_ui.ui.board import Board
 from gpen_ui.ui.downloads import Downloads
 from gpen_ui.ui.pictures import Pictures
-from gpen_ui.ui.scratch import Scratch
+from gpen_ui.ui.scratch import SESSION, Scratch
 from gpen_ui.ui.session import Session
 from gpen_ui.ui.turnstile import LOOK_AGAIN_S, Turnstile
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gpen_ui.ui.runs import Run
 
 log = logging.getLogger(__name__)
+SESSIONS_MOST = 1000  # open pages; a request may name any, and one that never was open is never closed
 RECENT_FACES_BYTES = 256 << 20  # about 85 faces of 512 px
 
 
@@ -279,13 +280,18 @@ class Service:
             return self._restorer.background_seconds(sizes_wh, options)
 
     def session(self, session_hash: str | None) -> Session:
-        """The session of an open page, made at its first use."""
+        """The session of an open page, made at its first use. Whoever makes up more of them than there are pages ends
+        those that were not used for longest."""
         with self._sessions_lock:
             key = session_hash or ""
-            if key not in self._sessions:
-                folder = Path(tempfile.mkdtemp(prefix="session-", dir=self.scratch))
-                self._sessions[key] = Session(folder)
-            return self._sessions[key]
+            session = self._sessions.pop(key, None)
+            if session is None:
+                session = Session(Path(tempfile.mkdtemp(prefix=SESSION, dir=self.scratch)))
+            self._sessions[key] = session  # the one used last stands last
+            unused = list(self._sessions)[: max(0, len(self._sessions) - SESSIONS_MOST)]
+        for each in unused:
+            self.forget(each)
+        return session
 
     def forget(self, session_hash: str | None) -> None:
         """A page was closed: its single-image run stops, its previews go. Kept runs and downloads go on."""

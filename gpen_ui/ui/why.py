@@ -4,6 +4,7 @@ functions: everything that comes from a user or a file is escaped here."""
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from html import escape
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 ABOUT_EQUAL = 1.15  # sizes that differ by less are called the same
 PROGRAM = ("./run.sh", "enhance")
+# Some terminals do what such a character says also inside of quotes, or show another text than they run.
+NOT_TYPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 COMMAND_ID = "single-command"  # of the element that holds the command
 
 
@@ -116,7 +119,7 @@ def settings_used(outcome: Outcome, model: str, settings: Settings, speech: Spee
     """
     if outcome.job is None:
         return ""
-    command = shlex.join(command_of(outcome, model, settings))
+    command = shlex.join(NOT_TYPED.sub("?", word) for word in command_of(outcome, model, settings))
     said = in_words(outcome.job.options, speech)
     copy = escape(speech("page.used.copy"))
     return (
