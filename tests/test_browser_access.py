@@ -122,7 +122,8 @@ MOVING = """[...document.querySelectorAll('*')].filter(each => {
 
 def walk(page: Page, most: int = 120) -> list[dict[str, str]]:
     """Every stop of the Tab key from the top of the page on, each compared with how it looks without the focus."""
-    page.evaluate("document.activeElement?.blur(); window.scrollTo(0, 0)")
+    # after a mere blur the next stop would be the one behind the element that had the focus
+    page.evaluate("document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')")
     stops: list[dict[str, str]] = []
     for _ in range(most):
         page.keyboard.press("Tab")
