@@ -240,7 +240,7 @@ def test_stop_keeps_what_is_done_and_a_removed_run_its_results(visit: Page, plac
 
 
 def test_a_run_outlives_its_page_and_every_browser_steers_it(browser: Browser, visit: Page, url: str, place: Path):
-    album, output, count = place / "shared", place / "outputs" / "shared", 12
+    album, output, count = place / "shared", place / "outputs" / "shared", 30
     for number in range(count):
         draw(album / f"{number:02}.png", 2, shade=number)
     with visiting(browser, url, "zh") as other:
