@@ -65,3 +65,19 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def faces_seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one number per batch: how many faces the network was asked for."""
+    from gpen_ui.engine.runner import FaceRunner  # loads torch, which most tests do without
+
+    seen: list[int] = []
+    forward = FaceRunner._forward
+
+    def counted(self: FaceRunner, crops: list) -> list:
+        seen.append(len(crops))
+        return forward(self, crops)
+
+    monkeypatch.setattr(FaceRunner, "_forward", counted)
+    return seen

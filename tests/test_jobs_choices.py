@@ -42,20 +42,6 @@ def lab(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
     lab.close()
 
 
-@pytest.fixture
-def faces_seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one number per batch: how many faces the network was asked for."""
-    seen: list[int] = []
-    forward = FaceRunner._forward
-
-    def counted(self: FaceRunner, crops: list) -> list:
-        seen.append(len(crops))
-        return forward(self, crops)
-
-    monkeypatch.setattr(FaceRunner, "_forward", counted)
-    return seen
-
-
 def done_run(lab: Lab, options: RestoreOptions = PLAIN) -> str:
     """A run of two photos, the first with three faces."""
     draw(lab.photos / "a.png", 3)

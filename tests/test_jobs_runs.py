@@ -48,20 +48,6 @@ def lab(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     lab.close()
 
 
-@pytest.fixture
-def faces_seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one number per batch: how many faces the network was asked for."""
-    seen: list[int] = []
-    forward = FaceRunner._forward
-
-    def counted(self: FaceRunner, crops: list) -> list:
-        seen.append(len(crops))
-        return forward(self, crops)
-
-    monkeypatch.setattr(FaceRunner, "_forward", counted)
-    return seen
-
-
 # ---- folders and names ----
 
 
