@@ -12,7 +12,9 @@ import torch
 from gpen_ui.errors import CheckpointError
 from gpen_ui.faces import Detector, Face, large_detector, small_detector
 from gpen_ui.faces.anchors import anchors, merge
+from gpen_ui.faces.detect import MEAN_BGR_SMALL, RetinaFaceDetector
 from gpen_ui.faces.parse import FaceParser
+from gpen_ui.faces.retinaface import TorchRun, network_of_onnx, with_reserve
 from tests import pictures
 
 EYES_ASTRONAUT = ((203.5, 101.0), (247.5, 103.5))  # pupils, read off the picture by eye
@@ -72,6 +74,51 @@ def test_double_finds_are_merged_and_neighbours_are_kept() -> None:
         Face((105, 10, 205, 110), points, 0.7),  # its neighbour
     ]
     assert [face.score for face in merge(faces)] == [0.9, 0.7]
+
+
+@pytest.mark.parametrize("size_wh", [(640, 480), (333, 501), (96, 1300)])
+def test_torch_finds_with_the_small_network_what_onnxruntime_finds(size_wh: tuple[int, int]) -> None:
+    from retinaface.weights import WEIGHTS
+
+    chance = np.random.default_rng(7)
+    photo = cv2.resize(pictures.crowd(4, 3, face_px=60), size_wh, interpolation=cv2.INTER_AREA)
+    photo = np.clip(photo + chance.normal(0, 6, photo.shape), 0, 255).astype(np.uint8)
+    torch_run = TorchRun(network_of_onnx(WEIGHTS), "cpu", MEAN_BGR_SMALL)
+    on_torch = RetinaFaceDetector("torch", torch_run).detect(photo, 0.3)
+    expected = small_detector().detect(photo, 0.3)
+    assert len(on_torch) == len(expected)
+    for one, other in zip(on_torch, expected, strict=True):
+        np.testing.assert_allclose(one.points_xy, other.points_xy, atol=0.01)
+        assert one.score == pytest.approx(other.score, abs=1e-4)
+
+
+def test_an_onnx_file_of_another_network_is_refused() -> None:
+    import onnx
+    from retinaface.weights import WEIGHTS
+
+    file = onnx.load_from_string(WEIGHTS)
+    convolutions = [node for node in file.graph.node if node.op_type == "Conv"]
+    file.graph.node.remove(convolutions[-1])
+    with pytest.raises(ValueError, match=r"without parameters: LandmarkHead\.2"):
+        network_of_onnx(file.SerializeToString())
+    convolutions[0].input[1] = convolutions[1].input[1]
+    with pytest.raises(ValueError, match=r"does not fit body\.stage1\.0\.0"):
+        network_of_onnx(file.SerializeToString())
+
+
+def test_a_card_that_is_full_leaves_the_search_to_the_processor() -> None:
+    calls: list[int] = []
+    processor = small_detector()
+    assert isinstance(processor, RetinaFaceDetector)
+
+    def full(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        calls.append(len(pixels))
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    either = RetinaFaceDetector("card", with_reserve(full, processor._run))
+    found, expected = (each.detect(pictures.astronaut(), 0.7) for each in (either, processor))
+    assert [face.box_xyxy for face in found] == [face.box_xyxy for face in expected]
+    assert len(calls) == 2  # it is asked anew for each picture: memory may be free again
 
 
 def golden_state(network: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -40,7 +40,7 @@ ALLOWED_BESIDES = {("cli", "ui"), ("ui", "api")}
 
 # Foreign libraries -> the only places that may import them at all.
 HOMES = {
-    "torch": ("network", "weights", "engine", "faces/parse.py", "faces/detect.py", "faces/likeness.py"),
+    "torch": ("network", "weights", "engine", "faces/parse.py", "faces/retinaface.py", "faces/likeness.py"),
     "gradio": ("ui",),
     "fastapi": ("api", "ui"),
     "typer": ("cli",),
@@ -49,6 +49,7 @@ HOMES = {
     "basicsr": ("look", "network"),
     "facexlib": ("faces",),
     "onnxruntime": ("faces",),
+    "onnx": ("faces/retinaface.py",),
     "triton": ("engine/kernels.py",),
     "ray": ("jobs/cluster",),
     "retinaface": ("faces",),

