@@ -21,9 +21,10 @@ from training.checkpoint import config_of, load_generator
 from training.config import DataConfig, DegradationConfig, TrainingConfig, build_config
 from training.data import Face, drain_colour, draw_faces, load_pictures, read_faces, sampling_weights, split_faces
 from training.degrade import degrade
-from training.evaluate import LEVELS, degrade_level, evaluate
+from training.evaluate import LEVELS, compare, degrade_level, evaluate, to_tensor
 from training.fir import use_shifted_filters
 from training.jpeg import jpeg
+from training.losses import squared_loss
 from training.recognizer import CHIP_PX, Recognizer, chips_of
 from training.start import start_from_identity, start_from_model
 from training.train import train
@@ -103,6 +104,16 @@ def _randomise_gains(network: Gpen) -> None:
 def _error(network: Gpen, clean: torch.Tensor, given: torch.Tensor) -> float:
     with torch.no_grad():
         return (network(given) - clean).abs().mean().item()
+
+
+def test_the_squared_loss_is_the_error_that_psnr_is_made_of(faces_folder: Path, tmp_path: Path):
+    clean, other = (np.asarray(_drawn_face(number)) for number in (1, 2))
+    loss = squared_loss(*to_tensor([other, clean])[:, None]).item()
+    assert 10 * np.log10(4 / loss) == pytest.approx(compare(other, clean)[0], abs=1e-3)  # 4: the range is 2 wide
+    config = _config(faces_folder, tmp_path / "a", steps=5)
+    assert "squared" not in train(config)[-1]
+    with_it = dataclasses.replace(config, loss=dataclasses.replace(config.loss, squared=3.0))
+    assert 0 < train(with_it)[-1]["squared"] < 3 * 4
 
 
 def test_training_lowers_the_loss_stops_and_goes_on(faces_folder: Path, tmp_path: Path):

@@ -77,6 +77,7 @@ class LossConfig:
 
     Attributes:
         pixel: mean absolute difference, at full size and at a half, a quarter and an eighth.
+        squared: mean squared difference at full size.
         perceptual: difference of EfficientNet-Lite0 features; `perceptual_weights` is its file.
         identity: distance of dlib embeddings; `identity_weights` is dlib's file or a converted one.
         energy: difference of the local amount of fine detail (see losses.texture_energy).
@@ -87,6 +88,7 @@ class LossConfig:
     """
 
     pixel: float = 1.0
+    squared: float = 0.0
     perceptual: float = 0.5
     perceptual_weights: str = ""
     identity: float = 0.1

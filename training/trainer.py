@@ -122,6 +122,8 @@ class Trainer:
         """The weighted losses of the generator."""
         weight = self.config.loss
         parts = {"pixel": weight.pixel * losses.pixel_loss(restored, clean)}
+        if weight.squared:
+            parts["squared"] = weight.squared * losses.squared_loss(restored, clean)
         if self.compare is not None:
             parts["perceptual"] = weight.perceptual * self.compare(restored, clean_low)
         if self.recognizer is not None:
