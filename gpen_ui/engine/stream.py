@@ -225,8 +225,12 @@ class _Run(Generic[T]):
         return self._then(finish(job, self._options, self._parts.masker, self._parts.embed))
 
     def ready(self) -> Iterator[T]:
-        """What is finished; waits for it when too much is underway."""
-        while self.finished and (self.finished[0][0].done() or len(self.finished) > self._ahead):
+        """What is finished; waits for it when too much is underway.
+
+        A whole batch may be, beside what the threads are at: the next is read meanwhile.
+        """
+        most = self._ahead + self._parts.runner.batch_size
+        while self.finished and (self.finished[0][0].done() or len(self.finished) > most):
             yield self.take()
 
     def take(self) -> T:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
     from torch.nn import Module
 
 log = logging.getLogger(__name__)
+RECORDED_MOST = 4  # sizes: a photo is looked at in two, and photos stand upright or lie
 
 RawOutputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 # (H, W, 3) RGB uint8 -> offsets of the boxes (A, 4), scores (A,), offsets of the points (A, 10).
@@ -91,6 +96,9 @@ def _take_out_norm(network: Module, place: str) -> None:
 class TorchRun:
     """A RetinaFace network on a torch device; calls from several threads take turns, so one photo's memory is enough.
 
+    On a card, sizes that come again are recorded as CUDA graphs: one call instead of some two hundred, for each of
+    which the thread would have to wait for Python's lock.
+
     Args:
         network: facexlib's.
         device: torch's name.
@@ -104,8 +112,11 @@ class TorchRun:
         self._network = network.to(device)
         self._mean = torch.tensor(mean_bgr, device=device)[:, None, None]
         self._turn = threading.Lock()
+        self._seen: deque[tuple[int, ...]] = deque(maxlen=2 * RECORDED_MOST)  # shapes, the latest last
+        self._recorded: OrderedDict[tuple[int, ...], _Recorded] = OrderedDict()
         # Of its own: searching the next photos shall not wait for the faces of these.
         self._stream = torch.cuda.Stream(device) if device.startswith("cuda") else None  # type: ignore[no-untyped-call]
+        self._pool = torch.cuda.graph_pool_handle() if self._stream is not None else None
 
     def __call__(self, pixels: NDArray[np.uint8]) -> RawOutputs:
         import torch
@@ -115,10 +126,61 @@ class TorchRun:
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False)
         own = nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
         with self._turn, exact, torch.inference_mode(), own:
-            bgr = given.to(self._device).permute(2, 0, 1).flip(0).float() - self._mean
-            boxes, scores, points = self._network(bgr[None])
-            out = torch.cat((boxes[0], scores[0, :, 1:], points[0]), dim=1).cpu().numpy()
+            recorded = self._recording_of(pixels.shape)
+            if recorded is None:
+                found = self._search(given.to(self._device))
+            else:
+                recorded.given.copy_(given)
+                recorded.graph.replay()
+                found = recorded.found
+            out = found.cpu().numpy()
         return out[:, :4], out[:, 4], out[:, 5:]
+
+    def _search(self, given: Tensor) -> Tensor:
+        """(H, W, 3) RGB bytes on the device -> (A, 15) box, score, points."""
+        import torch
+
+        bgr = given.permute(2, 0, 1).flip(0).float() - self._mean
+        boxes, scores, points = self._network(bgr[None])
+        return torch.cat((boxes[0], scores[0, :, 1:], points[0]), dim=1)
+
+    def _recording_of(self, shape: tuple[int, ...]) -> _Recorded | None:
+        """The recorded search of pictures of this shape, from the second one on; the latest shapes are kept."""
+        if self._pool is None:
+            return None
+        if shape not in self._recorded and shape in self._seen:
+            self._record(shape)
+        self._seen.append(shape)
+        if shape in self._recorded:
+            self._recorded.move_to_end(shape)
+        return self._recorded.get(shape)
+
+    def _record(self, shape: tuple[int, ...]) -> None:
+        import torch
+
+        given = torch.zeros(shape, dtype=torch.uint8, device=self._device)
+        self._search(given)  # outside of the graph: libraries set themselves up
+        while len(self._recorded) >= RECORDED_MOST:
+            self._recorded.popitem(last=False)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+                found = self._search(given)
+        except RuntimeError as error:  # the driver refuses, or memory is short: searched as before
+            log.warning("the search for faces is not recorded as a CUDA graph: %s", str(error).partition("\n")[0])
+            self._pool = None
+            self._recorded.clear()
+            return
+        self._recorded[shape] = _Recorded(graph, given, found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Recorded:
+    """A CUDA graph of one size; recordings share their memory, so `found` holds until the next replay of any."""
+
+    graph: torch.cuda.CUDAGraph
+    given: Tensor
+    found: Tensor
 
 
 def with_reserve(run: Run, reserve: Run) -> Run:

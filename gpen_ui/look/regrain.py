@@ -108,8 +108,9 @@ def draw_grain(grain: Grain, shape_hw: tuple[int, int], seed: tuple[int, ...]) -
     tile = np.stack(layers, axis=2)
     if len(layers) == 3:
         tile = np.asarray(cv2.transform(tile, np.linalg.inv(OPPONENTS).astype(np.float32)), np.float32)
-    rows, columns = (-(-length // tile_px) for length in shape_hw)
-    return np.tile(tile, (rows, columns, 1))[: shape_hw[0], : shape_hw[1]]
+    down, across = (max(0, length - tile_px) for length in shape_hw)
+    tiles = cv2.copyMakeBorder(tile, 0, down, 0, across, cv2.BORDER_WRAP)  # np.tile, without Python's lock
+    return np.asarray(tiles, np.float32).reshape(*tiles.shape[:2], -1)[: shape_hw[0], : shape_hw[1]]
 
 
 def wanted(energy: float) -> float:
