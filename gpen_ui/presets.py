@@ -19,6 +19,7 @@ from gpen_ui.texts import LANGUAGES, say
 BUILT_IN = ("everyday", "high-quality", "low-end")  # in the order of the page
 SUFFIX = ".toml"
 NAME_LONGEST = 60  # characters
+OWN_MOST = 200  # own presets; every door lists them all, and whoever may open the page may save them
 FILE_MOST_BYTES = 65_536
 LINE_LONGEST = 500  # characters: `a.a.a.a...` in one line takes the reader of TOML the square of its length
 FIELDS = ("name", "batch_size", "options")
@@ -124,14 +125,17 @@ def save_preset(name: str, options: Mapping[str, Any], batch_size: BatchSize | N
 
     Raises:
         OptionError: the name cannot be one, or belongs to the program; or it is taken and `overwrite` is False; or a
-            value outside its range.
+            value outside its range; or there are `OWN_MOST` already and this would be one more.
         UsageError: the folder cannot be written.
     """
     parse_options(options)
     own = own_name(name)
-    same = [each for each in own_preset_names() if each.casefold() == own.casefold()]
+    before = own_preset_names()
+    same = [each for each in before if each.casefold() == own.casefold()]
     if same and not overwrite:
         raise OptionError("preset_taken", name=same[0])
+    if not same and len(before) >= OWN_MOST:
+        raise OptionError("presets_full", name=own, most=OWN_MOST)
     preset = Preset(own, dict(options), batch_size)
     folder = presets_folder()
     try:

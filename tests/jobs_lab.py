@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -13,13 +14,14 @@ import torch
 from PIL import Image
 
 from gpen_ui.engine import Restorer
-from gpen_ui.jobs import RunRecord, Runs, RunSettings, RunStore, plan_run
+from gpen_ui.jobs import AT_WORK, Event, RunRecord, Runs, RunSettings, RunStore, plan_run
 from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.options import RestoreOptions
 from tests import pictures
 
 QUICK = RunSettings(reserve_mb=0, recursive=True)
 FACE_PX = 90
+EVENT_S = 120  # far more than anything here takes, also on a busy machine
 
 
 def save_tiny_network(path: Path, seed: int = 0) -> Path:
@@ -93,6 +95,29 @@ class Lab:
     def close(self) -> None:
         self.runs.close()
         self.store.close()
+
+
+def happened(runs: Runs, run_id: str, wanted: Callable[[Event], bool], count: int = 1) -> Event:
+    """The event with which so many of them have happened, as soon as it has; it may be another process that works."""
+    after, until = 0, time.monotonic() + EVENT_S
+    while time.monotonic() < until:
+        ended = runs.run(run_id).state not in AT_WORK
+        events = runs.events(run_id, after)
+        for event in events:
+            after, count = event.seq, count - wanted(event)
+            if count == 0:
+                return event
+        assert events or not ended, "the run ended before"
+        time.sleep(0.05)
+    raise AssertionError("it did not come about")
+
+
+def is_held(event: Event) -> bool:
+    return event.data.get("state") == "held"
+
+
+def is_photo(event: Event) -> bool:
+    return event.kind == "photo"
 
 
 @contextmanager

@@ -128,13 +128,12 @@ def test_a_folder_from_start_to_zip(visit: Page, place: Path, tmp_path: Path):
     visit.wait_for_function("document.querySelectorAll('#batch-table tbody button').length === 1")
     visit.locator("#batch-table tbody button").focus()
     visit.keyboard.press("Enter")
-    visit.wait_for_function(
-        "[...document.querySelectorAll('#batch-table .figures img')].filter(each => each.naturalWidth > 0).length >= 2"
-    )
+    visit.locator("#batch-table photo-compare").wait_for()
     visit.wait_for_function(
         "[...document.querySelector('#batch-table photo-compare').shadowRoot.querySelectorAll('.layer img')]"
         ".every(image => image.complete && image.naturalWidth === 180)"
     )
+    assert visit.locator("#batch-table .figures img").count() == 0  # the comparison shows the same
     card = visit.inner_text("#batch-table .photo-card")
     assert "1 found, 1 restored" in card and "180 × 180" in card and "奶奶😀_gpen.jpg" in card
     visit.click("#batch-ignored summary")
@@ -155,6 +154,21 @@ def test_a_folder_from_start_to_zip(visit: Page, place: Path, tmp_path: Path):
         visit.click(f"#batch-links >> text={say('page.batch.report.html')}")
     opened.value.wait_for_load_state()
     assert "broken.jpg" in opened.value.inner_text("body") and opened.value.locator("article img").count() >= 8
+
+
+def test_where_there_is_no_comparison_the_card_shows_what_is_kept_of_the_photo(visit: Page, place: Path):
+    album = place / "moved"
+    draw_many(album, 2)
+    begin(visit, album, "moved")
+    ended(visit, "all-done")
+    (place / "outputs" / "moved" / "001_gpen.png").rename(place / "elsewhere.png")
+    for name, shown in (("000.png", "photo-compare"), ("001.png", ".figures")):
+        visit.locator("#batch-table tbody button", has_text=name).click()
+        visit.locator(f"#batch-table .opened {shown}").wait_for()
+        assert visit.locator("#batch-table .opened").locator("photo-compare, .figures").count() == 1
+    visit.wait_for_function(
+        "[...document.querySelectorAll('#batch-table .figures img')].filter(each => each.naturalWidth > 0).length === 2"
+    )
 
 
 def test_a_failed_photo_is_retried_alone(visit: Page, place: Path):

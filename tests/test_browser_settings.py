@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gpen_ui.presets import OWN_MOST
 from gpen_ui.texts import Language
 from tests.browsing import NEEDS_CHROMIUM, RUN_MS, open_tab
 from tests.page_server import running_page
@@ -32,8 +33,13 @@ def source() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def url(source: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("settings")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that the server has: results, models, and its user's configuration."""
+    return tmp_path_factory.mktemp("settings")
+
+
+@pytest.fixture(scope="module")
+def url(source: Server, folder: Path) -> Iterator[str]:
     digest = hashlib.sha256(WEIGHTS).hexdigest()
     known = {"sha256": digest, "bytes": len(WEIGHTS)}
     catalogue = {
@@ -131,6 +137,36 @@ def test_a_preset_is_saved_exported_deleted_and_imported(context: BrowserContext
         page.click("#preset-import")
     choosing.value.set_files(tmp_path / "mine.toml")
     page.wait_for_function(f"document.querySelector('#preset-choice input').value === '{NAME}'")
+
+
+def test_where_no_preset_more_is_kept_the_page_says_so_and_loses_nothing(
+    context: BrowserContext, url: str, folder: Path
+) -> None:
+    kept = folder / "config" / "gpen-ui" / "presets"
+    kept.mkdir(parents=True, exist_ok=True)
+    for file in kept.iterdir():  # of the tests before
+        file.unlink()
+    files = [kept / f"album {number:03}.toml" for number in range(OWN_MOST)]
+    for file in files:
+        file.write_text("[options]\nstrength = 10\n", encoding="utf-8")
+    page = visit(context, url)
+    open_tab(page, "parameters")
+    set_strength(page, 12)
+    page.locator("#own-presets button").first.click()
+    page.fill("#preset-name input, #preset-name textarea", "one more")
+    page.click("#preset-save")
+    page.locator("[data-testid=toast-body]", has_text="as many as are kept").wait_for()
+    name = page.locator("#preset-name input, #preset-name textarea")
+    assert strength(page) == "12" and name.input_value() == "one more"
+    choose_preset(page, "album 000")
+    page.click("#preset-delete")
+    page.click("#preset-yes")
+    page.locator("[data-testid=toast-body]", has_text="deleted").wait_for()
+    page.click("#preset-save")
+    page.wait_for_function("document.querySelector('#preset-choice input').value === 'one more'")
+    assert sorted(kept.iterdir()) == sorted([*files[1:], kept / "one more.toml"])
+    for file in kept.iterdir():
+        file.unlink()
 
 
 def test_options_without_use_are_hidden_with_the_reason(context: BrowserContext, url: str) -> None:

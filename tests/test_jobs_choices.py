@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpen_ui.choices import FaceChoice, parse_choices, read_choices
+from gpen_ui.engine import Restorer
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import UsageError
 from gpen_ui.jobs import PhotoRecord, RunStore, contact_sheet, photo_named, report_csv, report_json, with_asked
 from gpen_ui.jobs.database import FILE_NAME
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import read_photo
-from tests.jobs_lab import Lab, draw, one_thread
+from tests.jobs_lab import Lab, draw, one_thread, save_tiny_network
 
 # random weights draw nobody: the guard would leave every face as it was; and grain, which fits a face in, does
 # not halve with the strength
@@ -227,6 +228,26 @@ def test_a_face_through_another_network_and_a_drawn_one_are_in_the_reports(lab: 
     sheet = "".join(contact_sheet(lab.store, record, "en"))
     assert "Chosen for single faces: face 1: left as it was" in sheet and "strength 40" in sheet
     assert "单独设置的人脸" in "".join(contact_sheet(lab.store, record, "zh"))
+
+
+def test_a_model_of_single_faces_is_known_by_its_file_and_not_by_its_name(lab: Lab, faces_seen: list[int]):
+    own, other = save_tiny_network(lab.folder / "own.pth"), save_tiny_network(lab.folder / "other.pth", seed=1)
+    with Restorer.load(own, device="cpu", batch_size=4, models_folder=lab.folder) as lab.restorer:
+        run = done_run(lab)
+        faces_seen.clear()
+        choose(lab, run, f"1=100@{other.name}")
+        first = pixels(lab.results / "a_gpen.png")
+        choose(lab, run, f"1=50@{other.name}")
+        assert faces_seen == [1]  # another strength needs no network
+        save_tiny_network(other, seed=2)
+        choose(lab, run, f"1=100@{other.name}")
+        assert faces_seen == [1, 1]
+        second = pixels(lab.results / "a_gpen.png")
+        pairs = zip(np.array_split(first, 3, axis=1), np.array_split(second, 3, axis=1), strict=True)
+        assert [np.array_equal(before, after) for before, after in pairs] == [False, True, True]
+        other.write_bytes(own.read_bytes())
+        choose(lab, run, f"1=50@{other.name}")
+        assert faces_seen == [1, 1]  # the run's own network, whose faces are kept
 
 
 @pytest.mark.parametrize(

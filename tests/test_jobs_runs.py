@@ -26,7 +26,7 @@ from gpen_ui.jobs.rows import Facts
 from gpen_ui.jobs.types import Plan, Told
 from gpen_ui.options import RestoreOptions
 from gpen_ui.photo import read_photo
-from tests.jobs_lab import QUICK, Lab, draw, draw_many, one_thread, save_tiny_network
+from tests.jobs_lab import QUICK, Lab, draw, draw_many, happened, is_held, is_photo, one_thread, save_tiny_network
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -371,7 +371,7 @@ def test_a_full_disk_holds_the_run_and_it_goes_on_by_itself(lab: Lab, monkeypatc
     monkeypatch.setattr("gpen_ui.jobs.patience.has_room", lambda folder, need, reserve: not full.is_set())
     run = lab.plan()
     lab.runs.start(run)
-    held = next(event for event in lab.runs.follow(run) if event and event.data.get("state") == "held")
+    held = happened(lab.runs, run, is_held)
     assert held.data["why"]["key"] == "runs.held.room"
     progress = lab.runs.progress(run)
     assert progress.why is not None and "free" in progress.why.sentence("en") and progress.left == 4
@@ -416,7 +416,7 @@ def test_a_real_disk_that_is_full_holds_the_run_until_somebody_makes_room(lab: L
     (small_disk / "filler").write_bytes(bytes(400 << 10))
     run = lab.plan()
     lab.runs.start(run)
-    next(event for event in lab.runs.follow(run) if event and event.data.get("state") == "held")
+    happened(lab.runs, run, is_held)
     held = lab.runs.progress(run)
     assert held.done < 9 and held.failed == 0 and held.why is not None and str(small_disk) in held.why.sentence("zh")
     assert not [name for name in lab.files() if name.endswith(".part")]
@@ -449,7 +449,7 @@ def test_a_held_run_can_be_paused(lab: Lab, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("gpen_ui.jobs.patience.has_room", lambda folder, need, reserve: False)
     run = lab.plan()
     lab.runs.start(run)
-    next(event for event in lab.runs.follow(run) if event and event.data.get("state") == "held")
+    happened(lab.runs, run, is_held)
     lab.runs.pause(run)
     assert lab.runs.wait(run, 60)
     progress = lab.runs.progress(run)
@@ -461,7 +461,7 @@ def test_an_input_folder_that_goes_away_holds_the_run_instead_of_failing_every_p
     run = lab.plan()
     away = lab.photos.rename(lab.folder / "unplugged")
     lab.runs.start(run)
-    next(event for event in lab.runs.follow(run) if event and event.data.get("state") == "held")
+    happened(lab.runs, run, is_held)
     assert lab.runs.progress(run).failed == 0
     away.rename(lab.photos)
     assert lab.runs.wait(run, 60)
@@ -506,7 +506,7 @@ def test_another_process_can_pause_and_cancel(lab: Lab):
     others = Runs(second, lab.load)
     run = lab.plan()
     lab.runs.start(run)
-    next(event for event in others.follow(run) if event and event.kind == "photo")
+    happened(others, run, is_photo)
     others.pause(run)
     assert lab.runs.wait(run, 60)
     assert others.progress(run).state in ("paused", "done")
@@ -523,7 +523,7 @@ def test_a_server_that_ends_in_order_goes_on_where_it_was(lab: Lab):
     draw_many(lab.photos, 9)
     run = lab.plan()
     lab.runs.start(run)
-    next(event for event in lab.runs.follow(run) if event and event.kind == "photo")
+    happened(lab.runs, run, is_photo)
     lab.runs.close()
     assert lab.runs.run(run).state in ("queued", "done")
     after = Runs(lab.store, lab.load)
@@ -536,7 +536,7 @@ def test_events_tell_a_reader_everything_once_from_any_point(lab: Lab):
     draw_many(lab.photos, 3)
     run = lab.plan()
     lab.do(run)
-    events = [event for event in lab.runs.follow(run) if event is not None]
+    events = lab.runs.events(run)
     assert [event.data["state"] for event in events if event.kind == "state"] == [
         "planned",
         "queued",
@@ -545,7 +545,7 @@ def test_events_tell_a_reader_everything_once_from_any_point(lab: Lab):
     ]
     assert [event.data["name"] for event in events if event.kind == "photo"] == ["000.png", "001.png", "002.png"]
     half = events[len(events) // 2].seq
-    assert list(lab.runs.follow(run, after=half)) == [event for event in events if event.seq > half]
+    assert lab.runs.events(run, after=half) == tuple(event for event in events if event.seq > half)
 
 
 def test_removing_a_run_keeps_its_results_and_remembers_that_they_are_results(lab: Lab):

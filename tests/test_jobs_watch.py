@@ -11,7 +11,7 @@ import pytest
 
 from gpen_ui.jobs import RunSettings, plan_run
 from gpen_ui.jobs.watch import Watcher
-from tests.jobs_lab import QUICK, Lab, draw, draw_many, one_thread
+from tests.jobs_lab import QUICK, Lab, draw, draw_many, happened, is_photo, one_thread
 
 STABLE_S = 3.0
 
@@ -113,7 +113,6 @@ def test_a_watching_run_takes_what_comes_survives_a_restart_and_leaves_its_resul
 
 def wait_for(lab: Lab, run: str, results: int) -> None:
     """Waits until so many photos came to their end and the run watches again."""
-    for _ in lab.runs.follow(run):
-        states = [each for each in lab.runs.events(run) if each.kind == "photo"]
-        if len(states) >= results and lab.runs.run(run).state == "watching":
-            return
+    seen = happened(lab.runs, run, is_photo, results).seq
+    if lab.runs.run(run).state != "watching":
+        happened(lab.runs, run, lambda event: event.seq > seen and event.data.get("state") == "watching")

@@ -15,6 +15,7 @@ from gpen_ui.errors import OptionError, SettingsError, UsageError
 from gpen_ui.options import RestoreOptions, differences, parse_options, salvaged
 from gpen_ui.presets import (
     BUILT_IN,
+    OWN_MOST,
     checked_name,
     delete_preset,
     load_preset,
@@ -132,6 +133,17 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(own_folder: Path):
     with pytest.raises(UsageError, match="cannot be written"):
         save_preset("mine", {}, 1, overwrite=False)
     assert preset_names() == BUILT_IN
+
+
+def test_one_preset_too_many_is_a_sentence_and_nothing_is_lost():
+    for number in range(OWN_MOST):
+        save_preset(f"{number}", {"strength": 10}, 4, overwrite=False)
+    with pytest.raises(OptionError, match=f"There are {OWN_MOST} own presets.*'one more' was not saved"):
+        save_preset("one more", {"strength": 20}, 4, overwrite=True)
+    assert len(own_preset_names()) == OWN_MOST and "one more" not in own_preset_names()
+    assert save_preset("7", {"strength": 20}, 4, overwrite=True).options == {"strength": 20}
+    delete_preset("8")
+    assert save_preset("one more", {"strength": 20}, 4, overwrite=False).name in own_preset_names()
 
 
 def test_the_command_line_takes_a_name_or_a_file(tmp_path: Path, photo: Path):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.browsing import CHROMIUM, RUN_MS
 from tests.jobs_lab import draw
+from tests.pictures import crowd
 from tests.proxies import CADDY, NGINX, running_caddy, running_nginx
 from tests.rest_server import TOKEN, WAIT_S, RestServer, running_rest
 
@@ -94,6 +97,16 @@ def test_a_run_is_started_and_watched_through_it(proxy: str, server: RestServer)
         assert photo["result_url"].startswith(f"{place}/api/v1/runs/")
         assert api.get(photo["result_url"]).headers["content-type"] == "image/png"
         assert api.post(f"{run}/cancel").status_code == 200
+
+
+def test_the_headers_of_a_photo_with_very_many_faces_come_through(proxy: str, tmp_path: Path):
+    photo = tmp_path / "many.jpg"
+    Image.fromarray(crowd(30, 10, face_px=45)).save(photo)
+    with client(proxy) as api:
+        fields = {"smallest_face_px": "200"}
+        answer = api.post("/api/v1/restore", files={"file": ("a.jpg", photo.read_bytes())}, data=fields)
+    assert answer.status_code == 200
+    assert answer.headers["x-faces-why"] == ", ".join(["face_small"] * 300)
 
 
 def test_what_is_too_large_is_refused_by_the_server_with_its_sentence(proxy: str):

@@ -33,7 +33,7 @@ from gpen_ui.photo import load_file
 from tests import pictures, ray_faults
 from tests.commands import json_lines, start
 from tests.commands import run as run_command
-from tests.jobs_lab import QUICK, Lab, draw, draw_many, one_thread
+from tests.jobs_lab import QUICK, Lab, draw, draw_many, happened, is_held, is_photo, one_thread
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-ray.txt")
 pytestmark = pytest.mark.ray
@@ -145,12 +145,7 @@ def actors() -> list[int]:
 
 def after_photos(lab: Lab, run: str, count: int) -> None:
     """Returns when so many photos have come to an end."""
-    seen = 0
-    for event in lab.runs.follow(run):
-        seen += event is not None and event.kind == "photo"
-        if seen >= count:
-            return
-    raise AssertionError("the run ended before")
+    happened(lab.runs, run, is_photo, count)
 
 
 # ---- the same results ----
@@ -299,7 +294,7 @@ def test_a_full_disk_pause_resume_and_cancel(connected: Orders, lab: Lab, monkey
     monkeypatch.setattr("gpen_ui.jobs.patience.has_room", lambda folder, need, reserve: not full.is_set())
     run = lab.plan(settings=on_ray(lab, ray_actors=1))
     lab.runs.start(run)
-    held = next(event for event in lab.runs.follow(run) if event and event.data.get("state") == "held")
+    held = happened(lab.runs, run, is_held)
     assert held.data["why"]["key"] == "runs.held.room" and lab.files() == []
     full.clear()
     after_photos(lab, run, 3)
@@ -326,7 +321,7 @@ def test_a_cluster_without_room_is_waited_for(connected: Orders, lab: Lab, monke
     draw_many(lab.photos, 2)
     run = lab.plan(settings=on_ray(lab, ray_cores=2))
     lab.runs.start(run)
-    held = next(event for event in lab.runs.follow(run) if event and event.data.get("state") == "held")
+    held = happened(lab.runs, run, is_held)
     assert held.data["why"]["key"] == "runs.held.ray"
     lab.runs.pause(run)
     assert lab.runs.wait(run, WAIT_S) and lab.runs.progress(run).state == "paused"

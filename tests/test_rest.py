@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gpen_ui.api.now import WHY_BYTES
 from gpen_ui.options import option_specs
 from gpen_ui.presets import preset_names
-from gpen_ui.texts import say
+from gpen_ui.texts import LANGUAGES, Language, say
 from tests.jobs_lab import draw
+from tests.pictures import crowd
 from tests.rest_server import RestServer, ended, running_rest, until
 
 
@@ -88,6 +90,31 @@ class TestOnePhoto:
         answer = client.post("/restore", files={"file": ("a.png", photo.read_bytes())}, data=fields)
         assert (answer.headers["x-faces-found"], answer.headers["x-faces-restored"]) == ("1", "0")
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), np.asarray(Image.open(photo)))
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_what_there_is_to_say_of_a_face_is_said(self, client: httpx.Client, tmp_path: Path, language: Language):
+        photo = draw(tmp_path / "a.png", 2).read_bytes()
+        fields = {"faces": "1=off", "likeness_guard": "off"}
+        answer = client.post(
+            "/restore", files={"file": ("a.png", photo)}, data=fields, headers={"accept-language": language}
+        )
+        assert answer.headers["x-faces-why"] == "face_off, -"
+        assert json.loads(answer.headers["x-faces-why-text"]) == {"1": say("note.face_off", language)}
+
+    def test_of_many_faces_every_key_is_said_and_as_many_sentences_as_fit(self, client: httpx.Client, tmp_path: Path):
+        photo = tmp_path / "many.png"
+        Image.fromarray(crowd(10, 4)).save(photo)
+        fields = {"smallest_face_px": "200"}
+        answer = client.post(
+            "/restore", files={"file": ("a.png", photo.read_bytes())}, data=fields, headers={"accept-language": "zh"}
+        )
+        keys, texts = answer.headers["x-faces-why"].split(", "), json.loads(answer.headers["x-faces-why-text"])
+        assert keys == ["face_small"] * 40 and 0 < len(texts) < 40
+        assert len(answer.headers["x-faces-why"]) + len(answer.headers["x-faces-why-text"]) <= WHY_BYTES
+        run = ended(client, submitted(client, photo, **fields)["id"])
+        faces = client.get(f"/runs/{run['id']}/photos/1", headers={"accept-language": "zh"}).json()["faces"]
+        assert [face["why_key"] for face in faces] == keys
+        assert {str(face["number"]): face["why"] for face in faces}.items() >= texts.items()
 
     @pytest.mark.parametrize(
         ("content", "fields", "status", "key"),

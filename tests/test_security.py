@@ -3,6 +3,7 @@ addresses of other machines, uploads that are too much, other sites, guessing, h
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import concurrent.futures
 import io
@@ -20,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gradio as gr
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
@@ -31,9 +33,11 @@ from gpen_ui.options import RestoreOptions, option_specs
 from gpen_ui.settings import Settings
 from gpen_ui.ui import build_app
 from gpen_ui.ui.attempts import FIRST_WAIT_S, FORGOTTEN_S, FREE, LONGEST_WAIT_S, Attempts
+from gpen_ui.ui.blocks import Page
 from gpen_ui.ui.refusals import LineLimit
 from gpen_ui.ui.scratch import LOCK, Scratch, own_folder, sweep_left
 from gpen_ui.ui.service import Service
+from gpen_ui.ui.speech import Speech
 from gpen_ui.ui.tab_parameters import control_values
 from tests.browsing import CHROMIUM, open_tab
 from tests.commands import run
@@ -322,6 +326,57 @@ class TestEvents:
         answer = page.post(f"/en/gradio_api/{route}", content=body, headers=JSON)
         assert 400 <= answer.status_code < 500, answer.text
         assert "Traceback" not in new_log(server, before) and "refused" in new_log(server, before)
+
+    @pytest.mark.parametrize("route", ["queue/join", "run/predict"])
+    @pytest.mark.parametrize("value", ["zzz", 7, {"a": "b\n" * 5000}, [1]])
+    def test_values_that_gradio_refuses_are_one_line_each(
+        self, server: RestServer, page: httpx.Client, config: dict[str, Any], value: Any, route: str
+    ):
+        """A list of choices, a number or files, each of a step of its own."""
+        kinds = {each["id"]: each["type"] for each in config["components"]}
+        before, tried = log_size(server), 0
+        for kind in ("dropdown", "slider", "file"):
+            step = next(each for each in config["dependencies"] if kind in [kinds[name] for name in each["inputs"]])
+            body = {"data": [value] * len(step["inputs"]), "fn_index": step["id"], "session_hash": "refused"}
+            answer = page.post(f"/en/gradio_api/{route}", content=json.dumps(body), headers=JSON)
+            if route == "queue/join":
+                said = finished(page, "refused")
+                assert said["success"] is False and 0 < len(said["output"]["error"]) < 1000
+            else:
+                assert answer.status_code == 500 and 0 < len(answer.json()["error"]) < 1000
+            tried += 1
+        lines = new_log(server, before).splitlines()
+        assert len(lines) == tried == 3
+        for line in lines:
+            assert line.startswith("refused: ") and line.endswith(" from 127.0.0.1 (page_event_broken)")
+            assert len(line) < 700
+
+    def test_a_script_of_the_page_is_no_event_for_the_server(
+        self, server: RestServer, page: httpx.Client, config: dict[str, Any]
+    ):
+        before, steps = log_size(server), [each for each in config["dependencies"] if not each["backend_fn"]]
+        for step in steps:
+            assert joined(page, step["id"], [None] * len(step["inputs"])).status_code == 400
+        assert steps and "Traceback" not in new_log(server, before)
+
+    def test_a_session_that_is_not_there_is_told_so(self, server: RestServer, page: httpx.Client):
+        before = log_size(server)
+        answer = page.get("/en/gradio_api/queue/data", params={"session_hash": "of before"})
+        assert '"session_not_found":true' in answer.text
+        assert new_log(server, before) == "refused: 'GET /en/gradio_api/queue/data' from 127.0.0.1 (404)\n"
+
+    def test_what_our_own_handlers_trip_over_keeps_its_traceback(self, caplog: pytest.LogCaptureFixture):
+        speech = Speech("en")
+
+        def broken(text: str) -> None:
+            raise ZeroDivisionError("a mistake of ours")
+
+        with Page(speech) as blocks:
+            text = gr.Textbox()
+            text.submit(speech.guard(broken), inputs=[text])
+        with pytest.raises(gr.Error, match="went wrong"):
+            asyncio.run(blocks.process_api(block_fn=0, inputs=["x"]))
+        assert caplog.records[-1].exc_info is not None and "a mistake of ours" in caplog.text
 
     @pytest.mark.parametrize("faces", ["../x=on", "1=on@../../etc", "1=on@" + "a" * 5000, "\0", "1=1e9", "9" * 19_000])
     def test_rest_judges_faces(self, server: RestServer, faces: str):

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from gpen_ui.engine.loading import AtHand, load_runner, read_network
 from gpen_ui.engine.runner import FaceRunner
-from gpen_ui.errors import UnknownModelError
+from gpen_ui.errors import CheckpointError, UnknownModelError, reason_of
+from gpen_ui.paths import shown
 from gpen_ui.weights import find_checkpoint
+from gpen_ui.weights.files import sha256_of
+
+
+@dataclass(frozen=True)
+class OtherNetwork:
+    """One that is loaded.
+
+    Attributes:
+        name: by which it was asked for.
+        sha256: of its file.
+        path: of its file, which may be gone by now.
+        stamp: time and length of the file when it was read.
+    """
+
+    name: str
+    sha256: str
+    path: Path
+    stamp: tuple[int, int] | None
+    runner: FaceRunner
 
 
 class OtherNetworks:
@@ -23,11 +44,11 @@ class OtherNetworks:
     def __init__(self, at_hand: AtHand, device: Callable[[], str]) -> None:
         self._at_hand = at_hand
         self._device = device
-        self._name = ""
-        self._runner: FaceRunner | None = None
+        self._loaded: OtherNetwork | None = None
 
-    def get(self, name: str) -> FaceRunner:
-        """The network of a model of the catalogue, or of a file in the models' folder; loaded when it is not.
+    def get(self, name: str) -> OtherNetwork:
+        """The network of a model of the catalogue, or of a file in the models' folder; loaded when it is not, and anew
+        when its file is another one by now.
 
         Raises:
             UnknownModelError, CheckpointError: there is no such model, its file is not here, or it is broken.
@@ -35,16 +56,39 @@ class OtherNetworks:
         """
         if Path(name).name != name:  # choices come from outside, too: no path of this machine
             raise UnknownModelError("model_not_here", name=name)
-        if self._runner is None or self._name != name:
+        if self._loaded is None or self._loaded.name != name or _is_replaced(self._loaded):
             with self._at_hand() as folder:
                 path, spec = find_checkpoint(name, folder)
                 self.close()
-                reload = functools.partial(read_network, path, spec.sha256 if spec else None, self._at_hand)
-                self._runner, self._name = load_runner(reload, self._device()), name
-        return self._runner
+                known = spec.sha256 if spec else None
+                stamp, sha256 = _stamp(path), known or _hashed(path)
+                runner = load_runner(functools.partial(read_network, path, known, self._at_hand), self._device())
+                self._loaded = OtherNetwork(name, sha256, path, stamp, runner)
+        return self._loaded
 
     def close(self) -> None:
         """Gives the memory back; the next face loads again."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
+        if self._loaded is not None:
+            self._loaded.runner.close()
+            self._loaded = None
+
+
+def _hashed(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise CheckpointError("checkpoint_unreadable", name=shown(path.name), reason=reason_of(error)) from error
+
+
+def _is_replaced(network: OtherNetwork) -> bool:
+    """Whether another file lies there; one that is gone, as in a folder that was there for a while, is none."""
+    now = _stamp(network.path)
+    return now is not None and now != network.stamp
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size

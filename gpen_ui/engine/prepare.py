@@ -37,7 +37,8 @@ class Crops(Protocol):
         """What the network made of exactly this crop before, or None.
 
         Args:
-            model: name of the network when it is another than the one of all faces.
+            model: SHA-256 of the network's file when it is another than the one of all faces; a name would give faces
+                of a file that was replaced.
         """
         ...
 

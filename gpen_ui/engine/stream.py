@@ -169,16 +169,17 @@ class _Run(Generic[T]):
         model = job.models.get(place)
         alike = [(job, place) for job, place in waiting if job.models.get(place) == model]
         try:
-            runner = self._parts.runner if model is None else self._parts.others.get(model)
+            other = None if model is None else self._parts.others.get(model)
         except GpenError as error:
             for job, place in alike:
                 job.restored[place] = error
             return
+        runner, sha256 = (self._parts.runner, None) if other is None else (other.runner, other.sha256)
         chosen = alike[: runner.batch_size]
         cutting = [self._pools.aligner.submit(job.timed_crop, place, runner.size_px) for job, place in chosen]
         cut: list[Crop] = [future.result() for future in cutting]
-        if model is not None and self._crops is not None:
-            chosen, cut = self._recall(chosen, cut, model)
+        if sha256 is not None and self._crops is not None:
+            chosen, cut = self._recall(chosen, cut, sha256)
         noted = len(runner.notes)
         start = time.perf_counter()
         results = runner.run(cut, self._stop) if cut else []
@@ -186,7 +187,7 @@ class _Run(Generic[T]):
         for (job, place), crop, result in zip(chosen, cut, results, strict=True):
             job.restored[place] = result
             if self._crops is not None and not isinstance(result, GpenError):
-                put = functools.partial(self._crops.put, deep=job.is_deep, model=model)
+                put = functools.partial(self._crops.put, deep=job.is_deep, model=sha256)
                 job.keeping[place] = self._pools.finisher.submit(put, crop, result)
             job.seconds["network"] = job.seconds.get("network", 0.0) + share
         for job in {id(job): job for job, _ in chosen}.values():
@@ -194,13 +195,13 @@ class _Run(Generic[T]):
             job.device = runner.device_shown
 
     def _recall(
-        self, chosen: list[tuple[Job, int]], cut: list[Crop], model: str
+        self, chosen: list[tuple[Job, int]], cut: list[Crop], sha256: str
     ) -> tuple[list[tuple[Job, int]], list[Crop]]:
         """Takes out the faces that this network restored before; `prepare` did so for the network of all."""
         assert self._crops is not None
         left: list[tuple[tuple[Job, int], Crop]] = []
         for (job, place), crop in zip(chosen, cut, strict=True):
-            known = self._crops.get(crop, model)
+            known = self._crops.get(crop, sha256)
             if known is None:
                 left.append(((job, place), crop))
             else:

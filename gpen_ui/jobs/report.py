@@ -130,6 +130,7 @@ def photo_facts(photo: PhotoRecord, faces: tuple[FaceRecord, ...], language: Lan
                 "score": round(face.score, 4),
                 "state": face.state,
                 "why": face.why.sentence(language) if face.why else None,
+                "why_key": face.why.key.removeprefix("note.") if face.why else None,
                 "strength": face.strength,
                 "model": face.model,
                 "likeness": round(face.likeness, 1) if face.likeness is not None else None,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 
 from gpen_ui.choices import FACES_MOST, FaceChoice
@@ -23,9 +22,8 @@ from gpen_ui.jobs.worker import LoadRestorer, Worker
 from gpen_ui.options import RestoreOptions
 from gpen_ui.paths import shown
 
-LOOK_AGAIN_S = 0.3  # how soon an event of another process is seen
-KEEP_ALIVE_S = 15.0  # `follow` says at least so often that it still listens
 LET_GO_S = 10.0  # how long a worker that has ended may keep its run
+LET_GO_LOOK_S = 0.03  # how often it is looked whether it does
 CLOSE_S = 30.0  # how long `close` waits for a batch in flight
 
 
@@ -155,7 +153,7 @@ class Runs:
                     return  # somebody else began it, and finds the photo
                 if time.monotonic() > until:
                     raise
-                time.sleep(LOOK_AGAIN_S / 10)
+                time.sleep(LET_GO_LOOK_S)
 
     def pause(self, run_id: str) -> None:
         """Ends the work after the batch in flight; `resume` goes on with it. Also for a run of another process."""
@@ -294,25 +292,3 @@ class Runs:
     def events(self, run_id: str | None = None, after: int = 0, limit: int = 500) -> tuple[Event, ...]:
         """What happened after the event `after`; of all runs when none is named."""
         return self.store.events(run_id, after, limit)
-
-    def follow(self, run_id: str, after: int = 0, stop: threading.Event | None = None) -> Iterator[Event | None]:
-        """Events as they come, until the run ends; None when nothing came for a while, to keep a connection alive.
-
-        Args:
-            stop: set it to end this; the run is not touched.
-        """
-        stop = stop or threading.Event()
-        silent_s = 0.0
-        while not stop.is_set():
-            ended = self.store.run(run_id).state not in AT_WORK
-            events = self.store.events(run_id, after)
-            yield from events
-            if events:
-                after, silent_s = events[-1].seq, 0.0
-            elif ended:
-                return
-            elif not stop.wait(LOOK_AGAIN_S):
-                silent_s += LOOK_AGAIN_S
-                if silent_s >= KEEP_ALIVE_S:
-                    silent_s = 0.0
-                    yield None

@@ -37,7 +37,7 @@ def photo_card(
     """One photo: its pictures before and after, and everything that is known of it.
 
     Args:
-        pictures: those that there are.
+        pictures: those that there are; none below a comparison, which shows the same.
         can_choose: its faces can be looked at one by one.
     """
     figures = "".join(_figure(photo, which, speech) for which in pictures)

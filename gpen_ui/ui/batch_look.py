@@ -167,7 +167,8 @@ class BatchLook:
             offset = looking.page * ROWS_PER_PAGE
             found = ledger.photos(run.id, states=states, text=wanted.text, limit=ROWS_PER_PAGE, offset=offset)
             rows = [(photo, self._faces(photo)) for photo in found]
-            card = self._compared(looking) + self._card(run, looking.photo_id)
+            compared = self._compared(looking)
+            card = compared + self._card(run, looking.photo_id, with_pictures=not compared)
             table = batch_views.photo_table(rows, looking.photo_id, card, self.speech)
             self._send(looking, update, photos.table, table)
         self._pager(looking, update, total)
@@ -204,12 +205,13 @@ class BatchLook:
         pair = Pair(photo.path.name, *files, photo.before_wh, photo.after_wh, looking.folder, within)
         return compare_views.compare([pair], 0, self.service.pictures, self.speech, name=f"run-photo-{photo.id}")
 
-    def _card(self, run: RunRecord, photo_id: int | None) -> str:
+    def _card(self, run: RunRecord, photo_id: int | None, *, with_pictures: bool) -> str:
         ledger = self.service.runs.store.ledger
         photo = ledger.photo(photo_id) if photo_id is not None else None
         if photo is None:
             return ""
-        pictures = list(ledger.thumbnails(photo.id)) if photo.state in ("done", "failed") else []
+        shows = with_pictures and photo.state in ("done", "failed")
+        pictures = list(ledger.thumbnails(photo.id)) if shows else []
         return batch_facts.photo_card(
             photo,
             ledger.faces(photo.id),

@@ -16,6 +16,7 @@ from gpen_ui.access import is_within
 from gpen_ui.errors import GpenError, UsageError
 from gpen_ui.settings import Settings
 from gpen_ui.texts import LANGUAGES
+from gpen_ui.ui.refusals import address_of, log_refusal
 from gpen_ui.ui.scratch import Scratch
 from gpen_ui.ui.shield import refuse_by
 
@@ -29,6 +30,7 @@ _PAGE = re.compile(rf"/({'|'.join(LANGUAGES)})(/.*)")
 _FILE = "/gradio_api/file="
 _EVENT = ("/gradio_api/queue/join", "/gradio_api/run/predict")
 _UPLOAD = "/gradio_api/upload"
+_STREAM = "/gradio_api/queue/data"
 _GET = re.compile(
     r"/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(assets|static|svelte)/.+|"
     r"/gradio_api/(info/?|theme\.css|app_id/?|startup-events|queue/data|queue/status|upload_progress|heartbeat/[^/]+)"
@@ -68,6 +70,9 @@ class Doors:
                 receive = await self._checked_event(self._events[found[1]], receive)
             elif scope["type"] == "http" and scope["method"] == "POST" and path == _UPLOAD:
                 await self._upload(scope, receive, send)
+                return
+            elif scope["type"] == "http" and scope["method"] == "GET" and path == _STREAM:
+                await self._stream(scope, receive, send)
                 return
             else:
                 self._must_be_open(scope, path)
@@ -126,6 +131,18 @@ class Doors:
             return {"type": "http.request", "body": body, "more_body": False}
 
         return again
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The events of a session. Where there is no such session Gradio says so in the stream, and then raises."""
+        from starlette.exceptions import HTTPException
+
+        try:
+            await self._app(scope, receive, send)
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            log_refusal(f"GET {scope['path']}", address_of(scope), str(error.__cause__.status_code))
+            await send({"type": "http.response.body", "body": b""})
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Makes room and counts the bytes: Gradio limits each file, but not how many there are."""

@@ -24,6 +24,7 @@ from gpen_ui.ui import (
     welcome,
 )
 from gpen_ui.ui.batch_handlers import BatchHandlers
+from gpen_ui.ui.blocks import Page
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech
 
@@ -35,8 +36,8 @@ def build_page(service: Service, language: Language) -> gr.Blocks:
     """Lays out the four tabs, then wires them."""
     speech = Speech(language)
     settings = service.settings
-    with gr.Blocks(
-        title=speech("page.title"), analytics_enabled=False, delete_cache=(DELETE_EVERY_S, DELETE_AFTER_S)
+    with Page(
+        speech, title=speech("page.title"), analytics_enabled=False, delete_cache=(DELETE_EVERY_S, DELETE_AFTER_S)
     ) as blocks:
         page: gr.Blocks = blocks
         header = _header(speech, settings.serves_only_this_machine) + _intake(settings, speech)

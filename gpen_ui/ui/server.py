@@ -198,7 +198,9 @@ def build_app(service: Service, settings: Settings) -> FastAPI:
         )
         # Gradio only checks the paths that a request names for uploads after this is set, and a mount does not set it.
         page.has_launched = True
-        events[language] = {number: len(step.inputs) for number, step in page.fns.items()}
+        events[language] = {  # a step without a function is a script's, which the browser runs alone
+            number: len(step.inputs) for number, step in page.fns.items() if step.fn is not None
+        }
     app.add_middleware(SeenFromOutside)
     app.add_middleware(IndexPage)
     app.add_middleware(Doors, settings=settings, scratch=service.temporary, events=events)
