@@ -17,7 +17,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from gpen_ui.network import Gpen, GpenConfig
-from training.checkpoint import config_of, load_generator
+from training.average import average
+from training.checkpoint import config_of, load_generator, save_state
 from training.config import DataConfig, DegradationConfig, TrainingConfig, build_config
 from training.data import Face, drain_colour, draw_faces, load_pictures, read_faces, sampling_weights, split_faces
 from training.degrade import degrade
@@ -104,6 +105,28 @@ def _randomise_gains(network: Gpen) -> None:
 def _error(network: Gpen, clean: torch.Tensor, given: torch.Tensor) -> float:
     with torch.no_grad():
         return (network(given) - clean).abs().mean().item()
+
+
+def test_models_are_averaged_by_the_share_of_the_second(tmp_path: Path):
+    first, second, out = (tmp_path / f"{name}.pth" for name in ("first", "second", "out"))
+    networks = [Gpen(TINY), Gpen(TINY)]
+    for network, path in zip(networks, (first, second), strict=True):
+        save_state(network, path, half=False)
+    average(first, second, 0.8, out)
+    got = load_generator(out)
+    for name, value in got.named_parameters():
+        a, b = (network.get_parameter(name) for network in networks)
+        torch.testing.assert_close(value, 0.2 * a + 0.8 * b, atol=2e-3, rtol=2e-3)
+    average(first, second, 0, out)
+    assert all(
+        torch.equal(value, networks[0].get_parameter(name).half().float())
+        for name, value in load_generator(out).named_parameters()
+    )
+    with pytest.raises(ValueError, match=r"share is 1\.5; it must be between 0 and 1"):
+        average(first, second, 1.5, out)
+    save_state(Gpen(dataclasses.replace(TINY, narrow=0.25)), second, half=False)
+    with pytest.raises(ValueError, match="must be alike"):
+        average(first, second, 0.5, out)
 
 
 def test_the_squared_loss_is_the_error_that_psnr_is_made_of(faces_folder: Path, tmp_path: Path):

@@ -1,0 +1,50 @@
+"""Averages model files: `python -m training.average FIRST SECOND --share 0.8 --out FILE`.
+
+Between two models of which one was trained from the other, every average of the parameters is a working model, too. So
+what a sharper model gained and what it paid for it can be weighed after the training (Wang et al., "ESRGAN", 2018,
+section 3.4, who mend a discriminator's artefacts this way).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from training.checkpoint import load_generator, save_state
+
+
+def average(first: Path, second: Path, share: float, out: Path) -> None:
+    """Writes first + share * (second - first), in half precision.
+
+    Args:
+        share: of the second model, 0 to 1.
+
+    Raises:
+        ValueError: the share is outside, or the networks differ.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is {share}; it must be between 0 and 1.")
+    network, other = load_generator(first), load_generator(second)
+    if network.config != other.config:
+        raise ValueError(f"{first.name} is {network.config} and {second.name} is {other.config}; they must be alike.")
+    with torch.no_grad():
+        for value, wanted in zip(network.state_dict().values(), other.state_dict().values(), strict=True):
+            value.lerp_(wanted, share)
+    save_state(network, out, half=True)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.average", description=__doc__)
+    parser.add_argument("first", type=Path)
+    parser.add_argument("second", type=Path)
+    parser.add_argument("--share", type=float, required=True, help="of the second model, 0 to 1")
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    average(given.first, given.second, given.share, given.out)
+
+
+if __name__ == "__main__":
+    main()
