@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -20,6 +21,7 @@ from gpen_ui.engine.prepare import Crop, Crops, Job, Read, prepare
 from gpen_ui.engine.results import RestoredPhoto
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.engine.sources import Chosen, Source
+from gpen_ui.engine.turns import Turns
 from gpen_ui.errors import GpenError, Stopped
 from gpen_ui.faces import Detector, Masker
 from gpen_ui.faces.likeness import Embedder
@@ -33,6 +35,7 @@ HELD_BYTES = 1 << 30  # of the pixels of all photos that were read and are not f
 HUGE_PIXELS = 40_000_000  # photos from here on are finished one at a time: the float32 of one is half a gigabyte
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +128,7 @@ class _Run(Generic[T]):
         self._watch = watch
         self._ahead = AHEAD_PER_WORKER * pools.workers
         self._huge = threading.Lock()
+        self._turns = Turns() if parts.runner.device == "cpu" else None
         self.held: deque[Job] = deque()  # photos with faces that wait for a batch to fill
         self.finished: deque[tuple[Future[T], int]] = deque()  # with the bytes that each still holds
 
@@ -141,12 +145,17 @@ class _Run(Generic[T]):
                     break
                 size_px = parts.runner.size_px
                 work = (source, self._options, parts.read, parts.detector, size_px, self._crops, parts.larger_model)
-                coming.append(self._pools.reader.submit(prepare, *work))
+                coming.append(self._pools.reader.submit(self._beside, functools.partial(prepare, *work)))
             if not coming or (self._stop is not None and self._stop.is_set()):
                 for future in coming:
                     future.cancel()
                 return
             yield coming.popleft().result()
+
+    def _beside(self, work: Callable[[], R]) -> R:
+        """Does a stage's work, on a processor not at the same time as the network."""
+        with self._turns.beside() if self._turns is not None else nullcontext():
+            return work()
 
     def _held_bytes(self, coming: deque[Future[Job]]) -> int:
         read = [future.result() for future in coming if future.done() and not future.cancelled()]
@@ -181,8 +190,9 @@ class _Run(Generic[T]):
         if sha256 is not None and self._crops is not None:
             chosen, cut = self._recall(chosen, cut, sha256)
         noted = len(runner.notes)
-        start = time.perf_counter()
-        results = runner.run(cut, self._stop) if cut else []
+        with self._turns.alone() if self._turns is not None else nullcontext():
+            start = time.perf_counter()
+            results = runner.run(cut, self._stop) if cut else []
         share = (time.perf_counter() - start) / max(1, len(chosen))
         for (job, place), crop, result in zip(chosen, cut, results, strict=True):
             job.restored[place] = result
@@ -217,7 +227,9 @@ class _Run(Generic[T]):
                 for _ in draw_background(job, self._options, self._parts.backdrop, self._stop, self._watch):
                     yield from self.ready()
             job.device = job.device or self._parts.runner.device_shown
-            self.finished.append((self._pools.finisher.submit(self._finish, job), job.held_bytes))
+            self.finished.append(
+                (self._pools.finisher.submit(self._beside, functools.partial(self._finish, job)), job.held_bytes)
+            )
 
     def _finish(self, job: Job) -> T:
         if job.pixels is not None and job.pixels.size // 3 > HUGE_PIXELS:

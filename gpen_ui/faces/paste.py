@@ -100,13 +100,17 @@ def _picture_at(layer: FaceLayer, photo: Pixels, rectangle: Rectangle) -> NDArra
     """The restored picture in the photo's pixels and numbers, with the detail that the network could not see put
     back."""
     level = int(np.iinfo(photo.dtype).max) // 255  # the photo's number for one level of 255
-    picture = uncrop(layer.picture, layer.to_crop, rectangle) * np.float32(level)
+    picture = uncrop(layer.picture, layer.to_crop, rectangle)
+    if level != 1:
+        picture *= np.float32(level)
     if scale_of(layer.to_crop) >= 1:
         return picture
     left, top, right, bottom = rectangle
     seen = uncrop(crop_face(photo, layer.to_crop, len(layer.mask)), layer.to_crop, rectangle)
-    unseen = photo[top:bottom, left:right] - seen
-    return picture + unseen * clean_share(unseen, scale_of(layer.to_crop), layer.noise * level)[:, :, None]
+    unseen = np.subtract(photo[top:bottom, left:right], seen, out=seen)
+    unseen *= clean_share(unseen, scale_of(layer.to_crop), layer.noise * level)[:, :, None]
+    picture += unseen
+    return picture
 
 
 def clean_share(band: NDArray[np.float32], scale: float, noise: float) -> NDArray[np.float32]:
@@ -122,6 +126,8 @@ def clean_share(band: NDArray[np.float32], scale: float, noise: float) -> NDArra
     """
     import cv2
 
-    energy = np.asarray(cv2.GaussianBlur((band @ LUMA) ** 2, (0, 0), 2 / scale), np.float32)
+    light = band @ LUMA
+    energy = np.asarray(cv2.GaussianBlur(np.square(light, out=light), (0, 0), 2 / scale), np.float32)
     noise_energy = NOISE_MARGIN * noise**2 * (1 - scale**2)
-    return np.asarray(np.clip(1 - noise_energy / np.maximum(energy, 1e-6), 0, 1), np.float32)
+    share = np.divide(np.float32(noise_energy), np.maximum(energy, 1e-6, out=energy), out=energy)
+    return np.clip(np.subtract(1, share, out=share), 0, 1, out=share)

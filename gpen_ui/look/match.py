@@ -71,13 +71,16 @@ def blend_matched(
     """The photo's rectangle with the restored picture in it, fitted: (H, W, 3) in the photo's numbers.
 
     Args:
-        before: (H, W, 3) the photo in the rectangle; picture: the restored one, in the same numbers.
+        before: (H, W, 3) the photo in the rectangle.
+        picture: the restored one, in the same numbers; its memory may be used for what is given back.
         weight: (H, W) 0 to `opacity`, how much of the picture is taken.
     """
     level = np.float32(level_of(before))
     inside = weight >= INSIDE * opacity
     picture = _softened(picture, around, inside, float(level))
-    blended = before + (picture - before) * weight[:, :, None]
+    blended = np.subtract(picture, before, out=picture)  # large arrays: no new ones for each step
+    blended *= weight[:, :, None]
+    blended += before
     if around.grain is None or not inside.any():
         return blended
     light, light_now = luminance(before), luminance(blended) / level
@@ -99,7 +102,12 @@ def blend_matched(
         size_wh = (drawn.shape[1] * scale, drawn.shape[0] * scale)
         drawn = np.atleast_3d(cv2.resize(drawn, size_wh, interpolation=cv2.INTER_LANCZOS4))
         drawn = drawn[: shape_hw[0], : shape_hw[1]]
-    return np.asarray(blended + drawn * amplitude[:, :, None], np.float32)
+    if drawn.shape == blended.shape:
+        drawn *= amplitude[:, :, None]
+        blended += drawn
+    else:  # one plane for all channels
+        blended += drawn * amplitude[:, :, None]
+    return blended
 
 
 def _softened(picture: Picture, around: Surroundings, inside: NDArray[np.bool_], level: float) -> Picture:
