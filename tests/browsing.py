@@ -17,7 +17,7 @@ CHROMIUM_FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
-RUN_MS = 90_000  # far more than a run takes, also on a busy machine
+RUN_MS = 240_000  # far more than a run takes, also on a busy machine
 NEEDS_CHROMIUM = [
     pytest.mark.browser,
     pytest.mark.skipif(

@@ -40,7 +40,7 @@ def visit(browser: Browser, url: str) -> Iterator[Page]:
     """An English visitor's page. Whatever it does, it must not talk to any other machine."""
     context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900}, accept_downloads=True)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(RUN_MS)
     strangers: list[str] = []
     page.on("request", lambda request: strangers.append(request.url) if foreign(request.url, url) else None)
     page.goto(url)
@@ -192,6 +192,7 @@ def test_a_guarded_page_works_with_its_password(browser: Browser, tmp_path: Path
             locale="en-GB", http_credentials={"username": "anna", "password": "geheim", "origin": guarded}
         )
         page = context.new_page()
+        page.set_default_timeout(RUN_MS)
         page.goto(guarded)
         page.get_by_text(say("page.status.none")).wait_for()
         page.click("#single-start")

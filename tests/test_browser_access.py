@@ -43,7 +43,7 @@ def opened(browser: Browser, url: str) -> Iterator[Any]:
                 locale=LOCALES[language], viewport={"width": width, "height": 900}, bypass_csp=True, **look
             )
             page = context.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(RUN_MS)
             page.goto(url)
             page.click("#single-sample")
             page.get_by_text("astronaut", exact=False).first.wait_for()

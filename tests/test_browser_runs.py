@@ -46,7 +46,7 @@ def visiting(browser: Browser, url: str, language: Language = "en", width: int =
     locale = {"en": "en-GB", "zh": "zh-CN"}[language]
     context = browser.new_context(locale=locale, viewport={"width": width, "height": 900}, accept_downloads=True)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(RUN_MS)
     strangers: list[str] = []
     page.on("request", lambda request: strangers.append(request.url) if foreign(request.url, url) else None)
     page.goto(url)

@@ -79,7 +79,7 @@ def blend_matched(
     inside = weight >= INSIDE * opacity
     picture = _softened(picture, around, inside, float(level))
     blended = np.subtract(picture, before, out=picture)  # large arrays: no new ones for each step
-    blended *= weight[:, :, None]
+    blended *= cv2.merge((weight, weight, weight))
     blended += before
     if around.grain is None or not inside.any():
         return blended
@@ -103,10 +103,11 @@ def blend_matched(
         drawn = np.atleast_3d(cv2.resize(drawn, size_wh, interpolation=cv2.INTER_LANCZOS4))
         drawn = drawn[: shape_hw[0], : shape_hw[1]]
     if drawn.shape == blended.shape:
-        drawn *= amplitude[:, :, None]
+        drawn *= cv2.merge((amplitude, amplitude, amplitude))
         blended += drawn
     else:  # one plane for all channels
-        blended += drawn * amplitude[:, :, None]
+        added = drawn[:, :, 0] * amplitude
+        blended += cv2.merge((added, added, added))
     return blended
 
 
