@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import tempfile
 import time
 from functools import partial
@@ -25,6 +24,7 @@ import torch
 from PIL import Image
 
 from benchmarks.networks import random_checkpoint
+from benchmarks.soak import resident_mb
 from gpen_ui.engine import Restorer, loading
 from gpen_ui.engine.bottleneck import bottleneck
 from gpen_ui.engine.memory import PeakMemory
@@ -83,16 +83,11 @@ def main() -> None:
             model = random_checkpoint(Path(place), int(model.removeprefix("random-")))
         batch_size = "auto" if wishes.batch_size == "auto" else int(wishes.batch_size)
         with Restorer.load(model, device=wishes.device, batch_size=batch_size) as restorer:
-            loaded = resident_bytes()
+            loaded_mb = resident_mb()
             with PeakMemory("cpu") as memory:
                 print(measure(restorer, paths, results, RestoreOptions(output_scale=wishes.scale), alone=wishes.alone))
     if memory.peak_bytes is not None:
-        print(f"memory of the process: {loaded / 2**30:.2f} GiB, at most {memory.peak_bytes / 2**30:.2f} GiB more")
-
-
-def resident_bytes() -> int:
-    """Memory that the process has now; Linux."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        print(f"memory of the process: {loaded_mb / 1024:.2f} GiB, at most {memory.peak_bytes / 2**30:.2f} GiB more")
 
 
 def measure(restorer: Restorer, paths: list[Path], results: Path, options: RestoreOptions, *, alone: bool) -> str:

@@ -104,6 +104,9 @@ def test_an_onnx_file_of_another_network_is_refused() -> None:
     convolutions[0].input[1] = convolutions[1].input[1]
     with pytest.raises(ValueError, match=r"does not fit body\.stage1\.0\.0"):
         network_of_onnx(file.SerializeToString())
+    convolutions[0].name = "/backbone/stem/Conv"
+    with pytest.raises(ValueError, match=r"does not fit backbone\.stem"):
+        network_of_onnx(file.SerializeToString())
 
 
 def test_a_card_that_is_full_leaves_the_search_to_the_processor() -> None:

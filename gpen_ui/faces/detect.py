@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from gpen_ui.errors import CheckpointError, ModelError
 from gpen_ui.faces.anchors import decode, merge
 from gpen_ui.faces.retinaface import RawOutputs, Run, TorchRun, network_of_onnx, with_reserve
 from gpen_ui.faces.types import Face
+
+if TYPE_CHECKING:
+    from torch.nn import Module
 
 log = logging.getLogger(__name__)
 
@@ -110,15 +114,16 @@ def small_detector(threads: int | None = None, device: str = "cpu") -> Detector:
         boxes, scores, points = session.run(None, {"input": image})
         return boxes[0], scores[0, :, 1], points[0]
 
-    return RetinaFaceDetector("RetinaFace MobileNet 0.25", _on_card(WEIGHTS, device, run))
+    on_card = _on_card(lambda: network_of_onnx(WEIGHTS), device, MEAN_BGR_SMALL, run)
+    return RetinaFaceDetector("RetinaFace MobileNet 0.25", on_card)
 
 
-def _on_card(weights: bytes, device: str, processor: Run) -> Run:
-    """The small network on a card, with the processor in reserve; the processor alone where there is no card."""
+def _on_card(load: Callable[[], Module], device: str, mean_bgr: tuple[float, float, float], processor: Run) -> Run:
+    """A network on a card, with the processor in reserve; the processor alone where there is no card."""
     if not device.startswith("cuda"):
         return processor
     try:
-        return with_reserve(TorchRun(network_of_onnx(weights), device, MEAN_BGR_SMALL), processor)
+        return with_reserve(TorchRun(load(), device, mean_bgr), processor)
     except (ImportError, ValueError, RuntimeError) as error:  # a package, a layer, or memory of the card is missing
         log.warning("faces are searched on the processor, not on %s: %s", device, error)
         return processor
@@ -142,18 +147,14 @@ def large_detector(file: Path, state: dict[str, Any], device: str = "cpu", quick
     except ImportError as error:
         raise ModelError("detector_missing", package=error.name) from error
 
-    def load() -> Any:
+    def load() -> Module:
         network = RetinaFace(network_name="resnet50", device="cpu")
         try:
             network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=True)
         except RuntimeError as error:
             raise CheckpointError("detector_kind", file=file.name) from error
-        return network.eval().requires_grad_(False)
+        network.eval().requires_grad_(False)
+        return network  # type: ignore[no-any-return]  # facexlib has no annotations
 
-    run: Run = TorchRun(load(), "cpu", MEAN_BGR_LARGE)
-    if device.startswith("cuda"):
-        try:
-            run = with_reserve(TorchRun(load(), device, MEAN_BGR_LARGE), run)
-        except RuntimeError as error:
-            log.warning("faces are searched on the processor, not on %s: %s", device, error)
+    run = _on_card(load, device, MEAN_BGR_LARGE, TorchRun(load(), "cpu", MEAN_BGR_LARGE))
     return RetinaFaceDetector("RetinaFace ResNet-50", run, quick)

@@ -50,21 +50,21 @@ def network_of_onnx(weights: bytes) -> Module:
     graph = onnx.load_from_string(weights).graph
     values = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     network = RetinaFace(network_name="mobile0.25", device="cpu")
+    convolutions = {name: part for name, part in network.named_modules() if isinstance(part, torch.nn.Conv2d)}
     filled = set()
     for node in graph.node:
         if node.op_type != "Conv" or not all(name in values for name in node.input[1:]):
             continue  # a layer that is used twice is there twice, the second time without values of its own
         place = _place_of(node.name)
-        convolution = network.get_submodule(place)
+        convolution = convolutions.get(place)
         weight, bias = (torch.from_numpy(values[name].copy()) for name in node.input[1:])
-        if not isinstance(convolution, torch.nn.Conv2d) or convolution.weight.shape != weight.shape:
+        if convolution is None or convolution.weight.shape != weight.shape:
             raise ValueError(f"{node.name} does not fit {place}")
         convolution.weight, convolution.bias = torch.nn.Parameter(weight), torch.nn.Parameter(bias)
         filled.add(place)
         _take_out_norm(network, place)
-    used = {name for name, part in network.named_modules() if isinstance(part, torch.nn.Conv2d)}
-    if filled != used:
-        raise ValueError(f"without parameters: {', '.join(sorted(used - filled))}")
+    if filled != set(convolutions):
+        raise ValueError(f"without parameters: {', '.join(sorted(set(convolutions) - filled))}")
     network.eval().requires_grad_(False)
     return network  # type: ignore[no-any-return]  # facexlib has no annotations
 
