@@ -104,8 +104,7 @@ def mark_likeness(
 def chips_of(layer: FaceLayer, original: Crop) -> tuple[Chip, Chip]:
     """The original's chip, and what full strength adds to it: both (150, 150, 3) float32."""
     before = face_chip(original)
-    mask = face_chip(np.repeat(layer.mask[:, :, None], 3, axis=2))
-    return before, (face_chip(layer.picture) - before) * mask
+    return before, (face_chip(layer.picture) - before) * face_chip(layer.mask)[:, :, None]
 
 
 def shown_likeness(likeness: float) -> int:

@@ -99,7 +99,7 @@ def blend_matched(
     gains = np.sqrt(grain.energies() / max(grain.energy_at(face_light), 1e-6))
     gains = np.clip(gains, DIMMEST, BRIGHTEST) * (lack * level / np.sqrt(1 - (1 - opacity) ** 2))
     whole_levels = np.clip(light_now, 0, 255, out=light_now).astype(np.uint8)
-    amplitude = cv2.LUT(whole_levels, gains.astype(np.float32), light_now)
+    amplitude = np.asarray(cv2.LUT(whole_levels, gains.astype(np.float32), light_now), np.float32)
     gone = np.subtract(2, weight)  # of the photo's own grain, as energy: 1 - (1 - weight)^2
     np.sqrt(np.multiply(gone, weight, out=gone), out=gone)
     amplitude *= gone

@@ -1,4 +1,4 @@
-"""Quantiles in a few steps: NumPy's own lets go of Python's lock six times for each, and many are taken of every photo."""
+"""Quantiles in a few steps: NumPy lets go of Python's lock six times for each, and many are taken of a photo."""
 
 from __future__ import annotations
 

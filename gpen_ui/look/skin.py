@@ -20,6 +20,7 @@ from gpen_ui.look.order import quantile
 FINEST_SIGMA, FINE_SIGMA, MIDDLE_SIGMA = 1 / 512, 1 / 256, 1 / 40
 WINDOW_SIGMA = 3 / 256  # of the local energy; large enough for about ten independent values of the wider band
 WINDOW_REACH = 5  # of the Gaussian of that window, in sigmas and rounded up: OpenCV's ends at 4
+GRID_PX = 16  # the coarsest of the reduced grids that it takes for crops of up to 2048 px
 NOISE_MARGIN = 3.0  # a place holds texture where its energy is above that many times the noise's
 LEAST_ENERGY = 0.5  # levels squared, at one crop pixel per photo pixel: what strong JPEG leaves on smooth skin
 QUIET_SHARE = 0.15  # texture that this quietest part of the crop shows as well is grain, not skin
@@ -73,9 +74,9 @@ def protect_skin(picture: Crop, original: Crop, *, scale_px: float, noise: float
         share = gaussian(missing * missing, window_px)
         np.divide(-(least + NOISE_MARGIN * noise_energy), np.maximum(share, 1e-6, out=share), out=share)
         share += 1
+        np.maximum(share, 0, out=share)
         share *= missing
-        # where the share is below zero nothing is put back: the product then has the other sign than what is missing
-        change += np.where(np.signbit(share) == np.signbit(missing), share, 0)
+        change += share
         blurred, blurred_now = finer, finer_now
     change *= skin[here]
     result = picture.copy()
@@ -117,16 +118,16 @@ def skin_mask(side_px: int) -> Plane:
 
 @lru_cache(maxsize=8)
 def _skin_box(side_px: int, margin_px: int) -> tuple[slice, slice]:
-    """Rows and columns that hold all skin of the mask, and so much more on each side that a filter there sees what it
-    would see in the whole crop."""
+    """Rows and columns that hold all skin of the mask, and at least so much more on each side; they begin on the
+    reduced grids of `gaussian`, so that it gives there what it would give in the whole crop."""
     mask = skin_mask(side_px)
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    low, high = (int(edge) for edge in (rows[0], rows[-1] + 1))
-    left, right = (int(edge) for edge in (columns[0], columns[-1] + 1))
-    return (
-        slice(max(0, low - margin_px), min(side_px, high + margin_px)),
-        slice(max(0, left - margin_px), min(side_px, right + margin_px)),
-    )
+
+    def around(places: NDArray[np.intp]) -> slice:
+        low, high = int(places[0]) - margin_px, int(places[-1]) + 1 + margin_px
+        return slice(max(0, low - low % GRID_PX), min(side_px, high + -high % GRID_PX))
+
+    return around(rows), around(columns)
 
 
 def _ellipse(side_px: int, ellipse: tuple[float, float, float, float]) -> Plane:

@@ -163,5 +163,5 @@ def _array(image: Image.Image) -> NDArray[np.uint8]:
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        out[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+        out[top:bottom] = np.asarray(image if rows >= height else image.crop((0, top, width, bottom)))
     return out
