@@ -137,19 +137,11 @@ def load_embedder(file: Path) -> Embedder:
     Raises:
         CheckpointError: the file holds something else.
     """
-    import torch
-
+    from gpen_ui.faces.recognizer import recognizer_run
     from gpen_ui.network.recognizer import Recognizer
     from gpen_ui.weights.dlib_file import fill_recognizer
 
     network = Recognizer()
     fill_recognizer(network, file)
     network.fold()
-    network.eval().requires_grad_(False)
-
-    def embed(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(chips)).permute(0, 3, 1, 2).float() / 127.5 - 1
-            return np.asarray(network(batch).numpy(), np.float32)
-
-    return embed
+    return recognizer_run(network)
