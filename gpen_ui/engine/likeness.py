@@ -8,9 +8,11 @@ that the recogniser sees are mixed instead of the pictures: another strength cos
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,14 +121,11 @@ def was_asked_for(options: RestoreOptions) -> bool:
 
 def find_embedder() -> Embedder | None:
     """The recogniser of this process, None where its package is not installed. Its file is read with the first face."""
-    if recognizer_file() is None:
-        return None
-    return _embed
-
-
-def _embed(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
     file = recognizer_file()
-    assert file is not None
+    return None if file is None else functools.partial(_embed, file)
+
+
+def _embed(file: Path, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
     with _loading:
         embed = load_embedder(file)
     return embed(chips)
