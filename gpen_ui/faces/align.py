@@ -128,8 +128,14 @@ def rectangle_with_margin(to_crop: Affine, crop_px: int, photo_wh: tuple[int, in
     )
 
 
-def uncrop(picture: NDArray[np.float32], to_crop: Affine, rectangle: tuple[int, int, int, int]) -> NDArray[np.float32]:
-    """Brings a crop back: (S, S) or (S, S, 3) -> the rectangle of the photo, zero outside the crop."""
+def uncrop(
+    picture: NDArray[np.float32], to_crop: Affine, rectangle: tuple[int, int, int, int], *, smooth: bool = False
+) -> NDArray[np.float32]:
+    """Brings a crop back: (S, S) or (S, S, 3) -> the rectangle of the photo, zero outside the crop.
+
+    Args:
+        smooth: it has no detail, as a mask: linear interpolation does, in a quarter of the time of cubic one.
+    """
     import cv2
 
     left, top, right, bottom = rectangle
@@ -137,6 +143,6 @@ def uncrop(picture: NDArray[np.float32], to_crop: Affine, rectangle: tuple[int, 
         sigma_px = ANTI_ALIAS_SIGMA * np.sqrt(scale_of(to_crop) ** 2 - 1)
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma_px, np.empty_like(picture)), np.float32)
     local = compose(to_crop, np.array([[1, 0, left], [0, 1, top]], float))
-    flags = (cv2.INTER_LINEAR if scale_of(to_crop) > 1 else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP
+    flags = (cv2.INTER_LINEAR if smooth or scale_of(to_crop) > 1 else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP
     result = np.empty((bottom - top, right - left, *picture.shape[2:]), np.float32)
     return np.asarray(cv2.warpAffine(picture, local, (right - left, bottom - top), result, flags), np.float32)

@@ -120,7 +120,7 @@ def _weight(number: int, layers: Sequence[FaceLayer], rectangles: Sequence[Recta
 
 
 def _mask_at(layer: FaceLayer, rectangle: Rectangle) -> Mask:
-    mask = uncrop(layer.mask, layer.to_crop, rectangle)
+    mask = uncrop(layer.mask, layer.to_crop, rectangle, smooth=True)
     return np.clip(mask, 0, 1, out=mask)
 
 

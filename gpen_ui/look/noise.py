@@ -64,13 +64,15 @@ def _blocks(luminance: NDArray[Any]) -> NDArray[np.float32]:
         return np.zeros((0, BLOCK_PX, BLOCK_PX), np.float32)
     step = max(1, int(np.ceil(np.sqrt(rows * columns / MOST_BLOCKS))))
     whole = luminance[: rows * BLOCK_PX, : columns * BLOCK_PX].reshape(rows, BLOCK_PX, columns, BLOCK_PX)
-    chosen = whole.swapaxes(1, 2)[::step, ::step].reshape(-1, BLOCK_PX, BLOCK_PX)
-    return chosen.astype(np.float32)
+    chosen = np.ascontiguousarray(whole.swapaxes(1, 2)[::step, ::step], np.float32)
+    return chosen.reshape(-1, BLOCK_PX, BLOCK_PX)
 
 
 def _immerkaer(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Immerkaer's deviation of each of (N, B, B) blocks: (N,)."""
     tall = blocks.reshape(-1, BLOCK_PX)  # the blocks under each other; responses across two of them are dropped
     response = cv2.filter2D(tall, cv2.CV_32F, KERNEL, np.empty_like(tall))
-    response = np.abs(response, out=response).reshape(blocks.shape)[:, 1:-1, 1:-1]
-    return np.asarray(response.mean(axis=(1, 2)) * (MEAN_ABSOLUTE_TO_DEVIATION / KERNEL_GAIN), np.float32)
+    response = np.abs(response, out=response).reshape(blocks.shape)
+    response[:, (0, -1)] = response[:, :, (0, -1)] = 0  # instead of a view without them, whose mean takes long
+    total = cv2.reduce(response.reshape(len(blocks), -1), 1, cv2.REDUCE_SUM, np.empty((len(blocks), 1), np.float32))
+    return np.asarray(total[:, 0] * (MEAN_ABSOLUTE_TO_DEVIATION / KERNEL_GAIN / (BLOCK_PX - 2) ** 2), np.float32)
