@@ -48,7 +48,7 @@ def estimate_noise(luminance: NDArray[Any]) -> float:
     coarse -= coarse.mean(axis=1, keepdims=True)
     structure = np.einsum("ij,ij->i", coarse, coarse)  # the square of their deviation, up to a factor: only ranks count
     quiet = quietest(structure, 1 - share_open)
-    return median(_immerkaer(blocks)[quiet]) if len(quiet) else 0.0
+    return median(_immerkaer(blocks[quiet])) if len(quiet) else 0.0
 
 
 def quietest(structure: NDArray[Any], cut_share: NDArray[Any]) -> NDArray[np.intp]:
