@@ -1,11 +1,12 @@
 """How many photos a minute go from file to file, and which stage bounds them.
 
 usage: python -m benchmarks.stream [--photos 200] [--size 1920 1440] [--device auto] [--model NAME|FILE|random-512]
-           [--faces 1] [--scale 1] [--batch-size auto] [--float32] [--alone]
+           [--faces 1] [--scale 1] [--batch-size auto] [--threads N] [--float32] [--alone]
 
 Draws the photos (the astronaut on a noisy ground, each face elsewhere and of another size), writes them as JPEG, then
 restores all of them into another folder: read, find, align, restore, paste, encode, write. `random-512` stands for
 GPEN-BFR-512 with random weights, which takes the same time. `--float32` keeps the network from shorter number types.
+`--threads` asks for another number of threads a stage than the program takes.
 `--alone` restores each photo in a call of its own, so that no stage runs beside another: what one photo takes that
 somebody waits for.
 """
@@ -23,13 +24,17 @@ import numpy as np
 import torch
 from PIL import Image
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
 from benchmarks.networks import random_checkpoint
 from benchmarks.soak import resident_mb
-from gpen_ui.engine import Restorer, loading
+from gpen_ui.engine import Restorer, loading, stream
 from gpen_ui.engine.bottleneck import bottleneck
 from gpen_ui.engine.memory import PeakMemory
 from gpen_ui.engine.output import Output, made, save_made
-from gpen_ui.engine.stream import workers_beside
 from gpen_ui.options import RestoreOptions
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "docs" / "samples" / "astronaut-old.jpg"
@@ -69,11 +74,14 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--model", default="random-512")
     parser.add_argument("--batch-size", default="auto")
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--float32", action="store_true")
     parser.add_argument("--alone", action="store_true")
     wishes = parser.parse_args()
     if wishes.float32:
         loading.choose_dtype = lambda device: torch.float32
+    if wishes.threads is not None:
+        stream.workers_beside = lambda device: wishes.threads
     with tempfile.TemporaryDirectory() as place:
         photos, results = Path(place) / "in", Path(place) / "out"
         photos.mkdir()
@@ -98,9 +106,10 @@ def measure(restorer: Restorer, paths: list[Path], results: Path, options: Resto
     seconds: dict[str, float] = {}
     faces = 0
     start = time.perf_counter()
+    used = resource.getrusage(resource.RUSAGE_SELF) if resource is not None else None
     calls = [[path] for path in paths] if alone else [paths]
-    streams = (restorer.stream(call, options, then=partial(made, output=output)) for call in calls)
-    for result in itertools.chain.from_iterable(streams):
+    results_of = (restorer.stream(call, options, then=partial(made, output=output)) for call in calls)
+    for result in itertools.chain.from_iterable(results_of):
         restored, write = result.restored, time.perf_counter()
         save_made(result, results, name=restored.name, output=output)
         restored.seconds["write"] = time.perf_counter() - write
@@ -113,12 +122,24 @@ def measure(restorer: Restorer, paths: list[Path], results: Path, options: Resto
     return "\n".join(
         (
             f"{report.name}, {report.precision}, batch {restorer.batch_size}, "
-            f"{workers_beside(report.device)} threads a stage",
+            f"{stream.workers_beside(report.device)} threads a stage",
             f"{len(paths)} photos, {faces} faces: {len(paths) / wall:.1f} photos/s, {1000 * wall / len(paths):.1f} ms "
             f"a photo; bound by {bottleneck(seconds, report.device)}",
             f"ms a photo of each stage: {stages}",
             f"network's share of the time: {seconds.get('network', 0) / wall:.0%}",
+            *([] if used is None else [spent_since(used, len(paths))]),
         )
+    )
+
+
+def spent_since(before: resource.struct_rusage, photos: int) -> str:
+    """What the process has taken of the processor and of the system since then, a photo."""
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+    waits, faults = after.ru_nvcsw - before.ru_nvcsw, after.ru_minflt - before.ru_minflt
+    return (
+        f"a photo: {1000 * user / photos:.1f} ms of processors and {1000 * system / photos:.1f} ms in the system, "
+        f"{waits / photos:.0f} waits of a thread, {faults / photos:.0f} page faults"
     )
 
 

@@ -40,7 +40,7 @@ ALLOWED_BESIDES = {("cli", "ui"), ("ui", "api")}
 
 # Foreign libraries -> the only places that may import them at all.
 HOMES = {
-    "torch": ("network", "weights", "engine", "faces/parse.py", "faces/retinaface.py", "faces/likeness.py"),
+    "torch": ("network", "weights", "engine", "faces/parse.py", "faces/retinaface.py", "faces/recognizer.py"),
     "gradio": ("ui",),
     "fastapi": ("api", "ui"),
     "typer": ("cli",),
@@ -49,7 +49,7 @@ HOMES = {
     "basicsr": ("look", "network"),
     "facexlib": ("faces",),
     "onnxruntime": ("faces",),
-    "onnx": ("faces/retinaface.py",),
+    "onnx": ("faces/retinaface.py", "faces/recognizer.py"),
     "triton": ("engine/kernels.py",),
     "ray": ("jobs/cluster",),
     "retinaface": ("faces",),

@@ -76,7 +76,7 @@ def _composed(job: Job, options: RestoreOptions, masker: Masker, embed: Embedder
     job.clock("look", start)
     start = time.perf_counter()
     held = {
-        place: _held(job, place, crop, options, masker, embed)
+        place: _held(job, place, crop, base, options, masker, embed)
         for place, crop in sorted(job.restored.items())
         if not isinstance(crop, GpenError)
     }
@@ -99,9 +99,9 @@ def _composed(job: Job, options: RestoreOptions, masker: Masker, embed: Embedder
 
 
 def _held(
-    job: Job, place: int, restored: Crop, options: RestoreOptions, masker: Masker, embed: Embedder | None
+    job: Job, place: int, restored: Crop, base: Pixels, options: RestoreOptions, masker: Masker, embed: Embedder | None
 ) -> Held:
-    """One face, ready to be pasted as far as its likeness allows."""
+    """One face, ready to be pasted into `base` as far as its likeness allows."""
     assert job.pixels is not None
     to_crop = job.transform(place, len(restored))
     original = job.crop(place, len(restored))
@@ -110,7 +110,8 @@ def _held(
     at_scale = rescaled(to_crop, options.output_scale)
     strength = strength_of(job, place, options)
     mask = masker.mask(restored, keep_occluded=options.keep_occluded != "off")
-    layer = FaceLayer(picture, mask, at_scale, strength / 100, noise)
+    seen = original if base is job.pixels and base.dtype == np.uint8 else None  # of sixteen bits it is in other numbers
+    layer = FaceLayer(picture, mask, at_scale, strength / 100, noise, seen=seen)
     return hold_likeness(layer, original, strength, options, embed)
 
 

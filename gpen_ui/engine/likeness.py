@@ -8,11 +8,11 @@ that the recogniser sees are mixed instead of the pictures: another strength cos
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from dataclasses import dataclass
-from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from gpen_ui.faces.likeness import Chip, Embedder, face_chip, likenesses, load_e
 from gpen_ui.options import RestoreOptions
 
 STEP = 10  # percent of strength between two tries
-THREADS_MOST = 8  # faces that are measured at once
+_loading = threading.Lock()  # so that threads that come together read the file once
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +104,7 @@ def mark_likeness(
 def chips_of(layer: FaceLayer, original: Crop) -> tuple[Chip, Chip]:
     """The original's chip, and what full strength adds to it: both (150, 150, 3) float32."""
     before = face_chip(original)
-    mask = face_chip(np.repeat(layer.mask[:, :, None], 3, axis=2))
-    return before, (face_chip(layer.picture) - before) * mask
+    return before, (face_chip(layer.picture) - before) * face_chip(layer.mask)[:, :, None]
 
 
 def shown_likeness(likeness: float) -> int:
@@ -122,38 +121,11 @@ def was_asked_for(options: RestoreOptions) -> bool:
 
 def find_embedder() -> Embedder | None:
     """The recogniser of this process, None where its package is not installed. Its file is read with the first face."""
-    if recognizer_file() is None:
-        return None
-    return _embed_elsewhere
-
-
-def _embed_elsewhere(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return _pool().submit(_embed_here, chips).result()
-
-
-def _embed_here(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
     file = recognizer_file()
-    assert file is not None
-    return load_embedder(file)(chips)
+    return None if file is None else functools.partial(_embed, file)
 
 
-@lru_cache(maxsize=1)
-def _pool() -> ThreadPoolExecutor:
-    """Threads that embed with one core each: several faces are measured at once, and beside the network on a processor
-    two threads of one small network would wait for each other longer than they compute."""
-    workers = min(THREADS_MOST, max(1, (os.cpu_count() or 1) // 2))
-    return ThreadPoolExecutor(workers, "likeness", initializer=_compute_with_one_core)
-
-
-def _compute_with_one_core() -> None:
-    """For this thread alone. PyTorch also keeps the number for threads to come, so another thread, which then ends,
-    sets that back."""
-    import threading
-
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    keeper = threading.Thread(target=torch.set_num_threads, args=(before,))
-    keeper.start()
-    keeper.join()
+def _embed(file: Path, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+    with _loading:
+        embed = load_embedder(file)
+    return embed(chips)

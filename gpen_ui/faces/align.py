@@ -72,8 +72,10 @@ def compose(second: Affine, first: Affine) -> Affine:
 
 def inverse(transform: Affine) -> Affine:
     """(2, 3) of the way back."""
-    turn = np.linalg.inv(transform[:, :2])
-    return np.hstack((turn, -turn @ transform[:, 2:]))
+    (a, b, x), (c, d, y) = transform.tolist()  # plain numbers: NumPy's solver takes ten times as long for four of them
+    area = a * d - b * c
+    a, b, c, d = d / area, -b / area, -c / area, a / area
+    return np.array([[a, b, -(a * x + b * y)], [c, d, -(c * x + d * y)]])
 
 
 def face_rectangle(to_crop: Affine, crop_px: int, photo_wh: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -87,7 +89,8 @@ def face_rectangle(to_crop: Affine, crop_px: int, photo_wh: tuple[int, int]) -> 
 
 
 def crop_face(pixels: NDArray[Any], to_crop: Affine, crop_px: int) -> Crop:
-    """Cuts the face out: (H, W, 3) RGB of any depth -> (crop_px, crop_px, 3) float32 in the photo's value range.
+    """Cuts the face out: (H, W, 3) RGB or (H, W) of any depth -> (crop_px, crop_px, ...) float32 in the photo's value
+    range.
 
     A face larger than the crop is low-pass filtered first, so that nothing aliases; a smaller one is enlarged by
     cubic interpolation. Beyond the photo's edge its mirror image is taken.
@@ -95,40 +98,51 @@ def crop_face(pixels: NDArray[Any], to_crop: Affine, crop_px: int) -> Crop:
     import cv2
 
     height, width = pixels.shape[:2]
-    left, top, right, bottom = _with_margin(face_rectangle(to_crop, crop_px, (width, height)), to_crop, width, height)
+    left, top, right, bottom = rectangle_with_margin(to_crop, crop_px, (width, height))
     if right <= left or bottom <= top:
-        return np.zeros((crop_px, crop_px, 3), np.float32)
+        return np.zeros((crop_px, crop_px, *pixels.shape[2:]), np.float32)
     part = pixels[top:bottom, left:right].astype(np.float32)
     scale = scale_of(to_crop)
     flags = cv2.INTER_CUBIC
     if scale < 1:
         sigma_px = ANTI_ALIAS_SIGMA * np.sqrt(1 / scale**2 - 1)
-        part = np.asarray(cv2.GaussianBlur(part, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101), np.float32)
+        cv2.GaussianBlur(part, (0, 0), sigma_px, part, borderType=cv2.BORDER_REFLECT_101)
         flags = cv2.INTER_LINEAR
     local = compose(to_crop, np.array([[1, 0, left], [0, 1, top]], float))
     # a line of one pixel has no mirror image, and OpenCV (5.0) would look for it for ever
     border = cv2.BORDER_REFLECT_101 if min(part.shape[:2]) > 1 else cv2.BORDER_REPLICATE
-    crop = cv2.warpAffine(part, local, (crop_px, crop_px), flags=flags, borderMode=border)
-    return np.clip(np.asarray(crop, np.float32), 0, np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else None)
+    crop: Crop = np.empty((crop_px, crop_px, *pixels.shape[2:]), np.float32)
+    cv2.warpAffine(part, local, (crop_px, crop_px), crop, flags, border)
+    return np.clip(crop, 0, np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else None, out=crop)
 
 
-def _with_margin(
-    rectangle: tuple[int, int, int, int], to_crop: Affine, width: int, height: int
-) -> tuple[int, int, int, int]:
-    """Room for the filters around the rectangle, so that cutting it out changes nothing inside."""
+def rectangle_with_margin(to_crop: Affine, crop_px: int, photo_wh: tuple[int, int]) -> tuple[int, int, int, int]:
+    """`face_rectangle` with room for the filters around it, so that cutting it out changes nothing inside."""
     margin = 4 + int(np.ceil(4 / scale_of(to_crop)))
-    left, top, right, bottom = rectangle
-    return max(0, left - margin), max(0, top - margin), min(width, right + margin), min(height, bottom + margin)
+    left, top, right, bottom = face_rectangle(to_crop, crop_px, photo_wh)
+    return (
+        max(0, left - margin),
+        max(0, top - margin),
+        min(photo_wh[0], right + margin),
+        min(photo_wh[1], bottom + margin),
+    )
 
 
-def uncrop(picture: NDArray[np.float32], to_crop: Affine, rectangle: tuple[int, int, int, int]) -> NDArray[np.float32]:
-    """Brings a crop back: (S, S) or (S, S, 3) -> the rectangle of the photo, zero outside the crop."""
+def uncrop(
+    picture: NDArray[np.float32], to_crop: Affine, rectangle: tuple[int, int, int, int], *, smooth: bool = False
+) -> NDArray[np.float32]:
+    """Brings a crop back: (S, S) or (S, S, 3) -> the rectangle of the photo, zero outside the crop.
+
+    Args:
+        smooth: it has no detail, as a mask: linear interpolation does, in a quarter of the time of cubic one.
+    """
     import cv2
 
     left, top, right, bottom = rectangle
     if scale_of(to_crop) > 1:  # the crop is finer than the photo: filter, or the paste aliases
         sigma_px = ANTI_ALIAS_SIGMA * np.sqrt(scale_of(to_crop) ** 2 - 1)
-        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma_px), np.float32)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma_px, np.empty_like(picture)), np.float32)
     local = compose(to_crop, np.array([[1, 0, left], [0, 1, top]], float))
-    flags = (cv2.INTER_LINEAR if scale_of(to_crop) > 1 else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(picture, local, (right - left, bottom - top), flags=flags), np.float32)
+    flags = (cv2.INTER_LINEAR if smooth or scale_of(to_crop) > 1 else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP
+    result = np.empty((bottom - top, right - left, *picture.shape[2:]), np.float32)
+    return np.asarray(cv2.warpAffine(picture, local, (right - left, bottom - top), result, flags), np.float32)

@@ -7,6 +7,7 @@ variances 0.1 and 0.2 are those of the public PyTorch models, which both of our 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,9 @@ SAME_FACE_IOU = 0.4  # two boxes that share more than this are one face
 SAME_FACE_INSIDE = 0.7  # ... or when this share of the smaller box lies inside the larger
 
 
+@lru_cache(maxsize=8)  # photos come in few sizes; a megabyte for the larger look
 def anchors(width_px: int, height_px: int) -> Floats:
-    """Centres and sides of all anchors: (A, 3) x, y, side in pixels, in the order of the networks' outputs."""
+    """Centres and sides of all anchors: (A, 3) x, y, side in pixels, ordered as the networks' outputs; read-only."""
     rows = []
     for stride, sides in zip(STRIDES_PX, ANCHOR_SIDES_PX, strict=True):
         y, x, side = np.meshgrid(
@@ -33,7 +35,9 @@ def anchors(width_px: int, height_px: int) -> Floats:
             indexing="ij",
         )
         rows.append(np.stack((x, y, side), axis=-1).reshape(-1, 3))
-    return np.concatenate(rows).astype(np.float32)
+    table = np.concatenate(rows).astype(np.float32)
+    table.flags.writeable = False
+    return table
 
 
 def decode(

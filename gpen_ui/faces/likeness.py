@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -73,7 +74,8 @@ def chip_transform(crop_px: int) -> Affine:
 
 
 def face_chip(crop: NDArray[Any]) -> Chip:
-    """The part of an aligned crop (S, S, 3) RGB 0..255 that the recogniser sees: (150, 150, 3) float32."""
+    """The part of an aligned crop (S, S, 3) RGB 0..255 that the recogniser sees: (150, 150, 3) float32. Of one plane
+    (S, S) it is (150, 150)."""
     return crop_face(np.asarray(crop, np.float32), chip_transform(len(crop)), CHIP_PX)
 
 
@@ -85,21 +87,28 @@ def as_sharp_as(original: Chip, chip: Chip) -> Chip:
     """
     import cv2
 
-    wanted = _fineness(original, 0.0)
-    sigma_px = next((sigma for sigma in BLURS_PX if _fineness(chip, sigma) <= wanted), BLURS_PX[-1])
+    wanted, light = _fineness(_light(original), 0.0), _light(chip)
+    sigma_px = next((sigma for sigma in BLURS_PX if _fineness(light, sigma) <= wanted), BLURS_PX[-1])
     if not sigma_px:
         return chip
     return np.asarray(cv2.GaussianBlur(chip, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
-def _fineness(chip: Chip, sigma_px: float) -> float:
-    """Mean absolute Laplacian of the face's brightness after a blur. One pixel of blur is always made, so that noise
-    is not taken for sharpness."""
+def _light(chip: Chip) -> NDArray[np.float32]:
     import cv2
 
-    blurred = cv2.GaussianBlur(chip @ LUMA, (0, 0), float(np.hypot(1.0, sigma_px)), borderType=cv2.BORDER_REFLECT_101)
-    inner = slice(CHIP_PX // 5, -CHIP_PX // 5)
-    return float(np.abs(cv2.Laplacian(blurred, cv2.CV_32F)[inner, inner]).mean())
+    return np.asarray(cv2.transform(chip, LUMA[None]), np.float32)
+
+
+def _fineness(light: NDArray[np.float32], sigma_px: float) -> float:
+    """Mean absolute Laplacian of a face's brightness (150, 150) after a blur. One pixel of blur is always made, so that
+    noise is not taken for sharpness."""
+    import cv2
+
+    blurred, edges = np.empty_like(light), np.empty_like(light)
+    cv2.GaussianBlur(light, (0, 0), math.hypot(1.0, sigma_px), blurred, borderType=cv2.BORDER_REFLECT_101)
+    inner = cv2.Laplacian(blurred, cv2.CV_32F, edges)[CHIP_PX // 5 : -CHIP_PX // 5, CHIP_PX // 5 : -CHIP_PX // 5]
+    return cv2.norm(inner, cv2.NORM_L1) / inner.size
 
 
 def likenesses(embed: Embedder, original: Chip, others: list[Chip]) -> list[float]:
@@ -128,19 +137,11 @@ def load_embedder(file: Path) -> Embedder:
     Raises:
         CheckpointError: the file holds something else.
     """
-    import torch
-
+    from gpen_ui.faces.recognizer import recognizer_run
     from gpen_ui.network.recognizer import Recognizer
     from gpen_ui.weights.dlib_file import fill_recognizer
 
     network = Recognizer()
     fill_recognizer(network, file)
     network.fold()
-    network.eval().requires_grad_(False)
-
-    def embed(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(chips)).permute(0, 3, 1, 2).float() / 127.5 - 1
-            return np.asarray(network(batch).numpy(), np.float32)
-
-    return embed
+    return recognizer_run(network)

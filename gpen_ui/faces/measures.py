@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen_ui.faces.align import align_transform, crop_face, scale_of
-from gpen_ui.faces.types import LUMA, Face, Points
+from gpen_ui.faces.align import align_transform, compose, crop_face, rectangle_with_margin, scale_of
+from gpen_ui.faces.types import LUMA, Affine, Face, Points
 
 # Half the distance of the eyes over how far the tip of the nose stands out before the line from between the eyes to
 # between the corners of the mouth: about 31 and 26 mm in an adult.
@@ -61,22 +62,32 @@ def blur_px(pixels: NDArray[Any], face: Face) -> float:
     square_px = MEASURED_SIDE_PX / scale_of(align_transform(face.points_xy, MEASURED_SIDE_PX))
     side_px = int(np.clip(round(square_px), LEAST_SIDE_PX, MEASURED_SIDE_PX))
     to_crop = align_transform(face.points_xy, side_px)
-    crop = crop_face(pixels, to_crop, side_px)
-    gray = np.asarray(crop @ LUMA, np.float32)
-    return _edge_width(gray) / scale_of(to_crop)
+    return _edge_width(_gray_crop(pixels, to_crop, side_px)) / scale_of(to_crop)
+
+
+def _gray_crop(pixels: NDArray[Any], to_crop: Affine, side_px: int) -> NDArray[np.float32]:
+    """The brightness of an aligned face: (S, S) float32. Only of the face's surroundings is it made at all."""
+    import cv2
+
+    left, top, right, bottom = rectangle_with_margin(to_crop, side_px, (pixels.shape[1], pixels.shape[0]))
+    part = pixels[top:bottom, left:right]
+    if not part.size:
+        return np.zeros((side_px, side_px), np.float32)
+    light = np.empty(part.shape[:2], np.float32)
+    cv2.transform(part.astype(np.float32), LUMA[None], light)
+    return crop_face(light, compose(to_crop, np.array([[1, 0, left], [0, 1, top]], float)), side_px)
 
 
 def _edge_width(gray: NDArray[np.float32]) -> float:
     """The same for an aligned square (S, S), in its pixels."""
     side = len(gray)
-    y, x = np.mgrid[:side, :side] / side
-    inner = ((x - INNER_XY[0]) / INNER_RADII_XY[0]) ** 2 + ((y - INNER_XY[1]) / INNER_RADII_XY[1]) ** 2 < 1
+    inner = _inner(side)
     noise = _noise(gray, inner)
     width = 0.0
     for narrow, wide in PAIRS_PX:
         if wide > side * WIDEST_SHARE * 2:
             break
-        before, after = _gradient(gray, narrow)[inner], _gradient(gray, wide)[inner]
+        before, after = (_gradient(gray, sigma_px).ravel()[inner] for sigma_px in (narrow, wide))
         least = np.quantile(before, 1 - EDGES_SHARE)
         edges = before >= least
         kept = np.maximum((before[edges] / np.maximum(after[edges], 1e-6)) ** 2, 1.0002)
@@ -87,18 +98,30 @@ def _edge_width(gray: NDArray[np.float32]) -> float:
     return width
 
 
-def _noise(gray: NDArray[np.float32], inner: NDArray[np.bool_]) -> float:
+@lru_cache(maxsize=64)
+def _inner(side: int) -> NDArray[np.intp]:
+    """Places of the pixels of the face's middle in an aligned square of this side."""
+    y, x = np.mgrid[:side, :side] / side
+    return np.flatnonzero(
+        ((x - INNER_XY[0]) / INNER_RADII_XY[0]) ** 2 + ((y - INNER_XY[1]) / INNER_RADII_XY[1]) ** 2 < 1
+    )
+
+
+def _noise(gray: NDArray[np.float32], inner: NDArray[np.intp]) -> float:
     """Deviation of white noise in levels, from the median of Immerkaer's operator (1996), which has a gain of 6."""
     import cv2
 
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    return float(np.median(np.abs(cv2.filter2D(gray, cv2.CV_32F, kernel)[inner])) / 0.6745 / 6)
+    response = cv2.filter2D(gray, cv2.CV_32F, kernel, np.empty_like(gray)).ravel()[inner]
+    return float(np.median(np.abs(response, out=response)) / 0.6745 / 6)
 
 
 def _gradient(gray: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
     """Its strength after a Gaussian, (S, S)."""
     import cv2
 
-    smooth = cv2.GaussianBlur(gray, (0, 0), sigma_px)
-    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
-    return np.asarray(cv2.magnitude(across, down), np.float32)
+    smooth, across, down = np.empty_like(gray), np.empty_like(gray), np.empty_like(gray)
+    cv2.GaussianBlur(gray, (0, 0), sigma_px, smooth)
+    cv2.Sobel(smooth, cv2.CV_32F, 1, 0, across, scale=1 / 8)
+    cv2.Sobel(smooth, cv2.CV_32F, 0, 1, down, scale=1 / 8)
+    return np.asarray(cv2.magnitude(across, down, across), np.float32)

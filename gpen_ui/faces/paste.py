@@ -14,6 +14,7 @@ from gpen_ui.faces.types import LUMA, Affine
 
 SHARE_POWER = 4  # how sharply overlapping faces divide their common pixels; 1 would be an average
 NOISE_MARGIN = 3.0  # band energy must exceed this many times the noise's before it counts as detail
+NOTHING = np.zeros(4)  # a number for each channel, as OpenCV takes it
 
 Rectangle = tuple[int, int, int, int]
 Pixels = NDArray[np.uint8 | np.uint16]
@@ -36,6 +37,7 @@ class FaceLayer:
         noise: standard deviation of the photo's noise in levels of 255.
         blend: how the picture and the photo are joined; None mixes them by their weight.
         settle: what is made of the joined rectangle at last.
+        seen: (S, S, 3) float32, the photo's crop in the photo's numbers, where it was cut out already.
     """
 
     picture: NDArray[np.float32]
@@ -45,6 +47,7 @@ class FaceLayer:
     noise: float = 0.0
     blend: Blend | None = None
     settle: Settle | None = None
+    seen: NDArray[np.float32] | None = None
 
 
 def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
@@ -53,6 +56,8 @@ def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
     Overlapping faces share their common pixels by the masks' fourth powers, so each keeps its own middle and the
     change between them is smooth. The order of the layers does not matter beyond rounding.
     """
+    import cv2
+
     result = photo.copy()
     size_wh = (photo.shape[1], photo.shape[0])
     rectangles = [face_rectangle(layer.to_crop, len(layer.mask), size_wh) for layer in layers]
@@ -60,22 +65,35 @@ def paste_faces(photo: Pixels, layers: Sequence[FaceLayer]) -> Pixels:
         left, top, right, bottom = rectangle
         if right <= left or bottom <= top or layer.opacity <= 0:
             continue
-        weight = _weight(number, layers, rectangles) * layer.opacity
-        weights = in_channels(weight)
+        weight = _weight(number, layers, rectangles)
+        weight *= layer.opacity
         before, target = photo[top:bottom, left:right], result[top:bottom, left:right]
         picture = _picture_at(layer, photo, rectangle)
-        if layer.blend is None:  # in the picture's own memory
-            blended = np.subtract(picture, before, out=picture)
-            blended *= weights
+        # OpenCV takes numbers of both kinds in one pass; the result stays in the picture's own memory
+        if layer.blend is None:
+            cv2.subtract(picture, before, picture, dtype=cv2.CV_32F)
+            blended = np.asarray(cv2.multiply(picture, in_channels(weight), picture), np.float32)
+            cv2.add(blended, target, blended, dtype=cv2.CV_32F)
         else:
             blended = layer.blend(before, picture, weight, rectangle)
-            blended -= before
-        blended += target
+            if any(_touch(earlier, rectangle) for earlier in rectangles[:number]):
+                cv2.subtract(blended, before, blended, dtype=cv2.CV_32F)
+                cv2.add(blended, target, blended, dtype=cv2.CV_32F)
         if layer.settle is not None:
             blended = layer.settle(blended, before, weight)
-        changed = np.clip(np.rint(blended, out=blended), 0, np.iinfo(photo.dtype).max, out=blended).astype(photo.dtype)
-        np.copyto(target, changed, where=weights > 0)
+        _put(blended, weight, target)
     return result
+
+
+def _put(blended: NDArray[np.float32], weight: Mask, target: Pixels) -> None:
+    """Writes what was blended into the photo where it has any weight: rounded, black and white at the ends."""
+    import cv2
+
+    shown = np.empty_like(target)
+    depth = cv2.CV_8U if target.dtype == np.uint8 else cv2.CV_16U
+    cv2.add(blended, NOTHING, shown, dtype=depth)
+    somewhere: NDArray[np.uint8] = np.empty(weight.shape, np.uint8)
+    cv2.copyTo(shown, cv2.compare(weight, NOTHING[:1], cv2.CMP_GT, somewhere), target)
 
 
 def in_channels(plane: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -83,14 +101,14 @@ def in_channels(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     and eight times where it selects by it."""
     import cv2
 
-    return np.asarray(cv2.merge((plane, plane, plane)), np.float32).reshape(*plane.shape, 3)
+    return np.asarray(cv2.merge((plane, plane, plane), np.empty((*plane.shape, 3), np.float32)), np.float32)
 
 
 def _weight(number: int, layers: Sequence[FaceLayer], rectangles: Sequence[Rectangle]) -> Mask:
     """The layer's mask in its rectangle, less what overlapping faces take."""
-    own = np.clip(uncrop(layers[number].mask, layers[number].to_crop, rectangles[number]), 0, 1)
+    own = _mask_at(layers[number], rectangles[number])
     rivals = [
-        np.clip(uncrop(layer.mask, layer.to_crop, rectangles[number]), 0, 1)
+        _mask_at(layer, rectangles[number])
         for other, layer in enumerate(layers)
         if other != number and _touch(rectangles[other], rectangles[number])
     ]
@@ -99,6 +117,11 @@ def _weight(number: int, layers: Sequence[FaceLayer], rectangles: Sequence[Recta
     power = own**SHARE_POWER
     total = power + sum(rival**SHARE_POWER for rival in rivals)
     return np.asarray(own * power / np.maximum(total, 1e-12), np.float32)
+
+
+def _mask_at(layer: FaceLayer, rectangle: Rectangle) -> Mask:
+    mask = uncrop(layer.mask, layer.to_crop, rectangle, smooth=True)
+    return np.clip(mask, 0, 1, out=mask)
 
 
 def _touch(a: Rectangle, b: Rectangle) -> bool:
@@ -114,11 +137,14 @@ def _picture_at(layer: FaceLayer, photo: Pixels, rectangle: Rectangle) -> NDArra
         picture *= np.float32(level)
     if scale_of(layer.to_crop) >= 1:
         return picture
+    import cv2
+
     left, top, right, bottom = rectangle
-    seen = uncrop(crop_face(photo, layer.to_crop, len(layer.mask)), layer.to_crop, rectangle)
-    unseen = np.subtract(photo[top:bottom, left:right], seen, out=seen)
-    unseen *= in_channels(clean_share(unseen, scale_of(layer.to_crop), layer.noise * level))
-    picture += unseen
+    cut = layer.seen if layer.seen is not None else crop_face(photo, layer.to_crop, len(layer.mask))
+    unseen = uncrop(cut, layer.to_crop, rectangle)
+    cv2.subtract(photo[top:bottom, left:right], unseen, unseen, dtype=cv2.CV_32F)
+    share = in_channels(clean_share(unseen, scale_of(layer.to_crop), layer.noise * level))
+    cv2.accumulateProduct(unseen, share, picture)
     return picture
 
 
@@ -135,8 +161,9 @@ def clean_share(band: NDArray[np.float32], scale: float, noise: float) -> NDArra
     """
     import cv2
 
-    light = band @ LUMA
-    energy = np.asarray(cv2.GaussianBlur(np.square(light, out=light), (0, 0), 2 / scale), np.float32)
+    energy = np.empty(band.shape[:2], np.float32)
+    cv2.transform(band, LUMA[None], energy)
+    cv2.GaussianBlur(np.square(energy, out=energy), (0, 0), 2 / scale, energy)
     noise_energy = NOISE_MARGIN * noise**2 * (1 - scale**2)
     share = np.divide(np.float32(noise_energy), np.maximum(energy, 1e-6, out=energy), out=energy)
     return np.clip(np.subtract(1, share, out=share), 0, 1, out=share)

@@ -20,11 +20,15 @@ def gaussian(picture: NDArray[Any], sigma_px: float) -> NDArray[np.float32]:
     factor = 1
     while sigma_px / (2 * factor) >= LEAST_REDUCED_SIGMA_PX:
         factor *= 2
+    result: NDArray[np.float32] = np.empty(picture.shape, np.float32)  # see `look/threads.py` for why it is given
     if factor == 1:
-        return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT), np.float32)
+        cv2.GaussianBlur(picture, (0, 0), sigma_px, dst=result, borderType=cv2.BORDER_REFLECT)
+        return result
     height, width = picture.shape[:2]
     reduced_wh = (-(-width // factor), -(-height // factor))
-    reduced = cv2.resize(picture, reduced_wh, interpolation=cv2.INTER_AREA)
+    reduced: NDArray[np.float32] = np.empty((*reduced_wh[::-1], *picture.shape[2:]), np.float32)
+    cv2.resize(picture, reduced_wh, dst=reduced, interpolation=cv2.INTER_AREA)
     reduced_sigma = float(np.sqrt((sigma_px / factor) ** 2 - 1 / 4))
-    reduced = cv2.GaussianBlur(reduced, (0, 0), reduced_sigma, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    cv2.GaussianBlur(reduced, (0, 0), reduced_sigma, dst=reduced, borderType=cv2.BORDER_REFLECT)
+    cv2.resize(reduced, (width, height), dst=result, interpolation=cv2.INTER_LINEAR)
+    return result

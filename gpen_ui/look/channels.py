@@ -24,11 +24,12 @@ STRIP_PIXELS = 4_000_000  # what one strip of a large photo holds: about 16 MB f
 def luminance(pixels: NDArray[Any]) -> Plane:
     """BT.601 luma of (H, W, 3) RGB, (H, W) float32: in levels of 0 to 255 for whole numbers of either depth, in their
     own units for float32."""
+    plane = np.empty(pixels.shape[:2], pixels.dtype)
     if pixels.dtype == np.uint8:
-        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    if pixels.dtype == np.uint16:
-        return in_levels(cv2.transform(pixels, LUMA_WEIGHTS))
-    return np.asarray(cv2.transform(pixels, LUMA_WEIGHTS), np.float32)
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY, dst=plane)
+        return plane.astype(np.float32)
+    cv2.transform(pixels, LUMA_WEIGHTS, dst=plane)
+    return in_levels(plane) if pixels.dtype == np.uint16 else np.asarray(plane, np.float32)
 
 
 def is_gray(pixels: NDArray[Any]) -> bool:
@@ -42,13 +43,20 @@ def is_gray(pixels: NDArray[Any]) -> bool:
 
 
 def in_levels(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Pixels of either depth in levels of 0 to 255, fractions kept."""
-    return np.asarray(pixels, np.float32) / np.float32(level_of(pixels))
+    """Pixels of either depth in levels of 0 to 255, fractions kept; a new array."""
+    levels = pixels.astype(np.float32)
+    level = level_of(pixels)
+    return levels if level == 1 else np.divide(levels, np.float32(level), out=levels)
 
 
 def level_of(pixels: NDArray[Any]) -> int:
     """What one level of 0 to 255 is in the pixels' own numbers: 1 in eight bits, 257 in sixteen."""
     return int(np.iinfo(pixels.dtype).max) // 255
+
+
+def in_channels(plane: Plane) -> NDArray[np.float32]:
+    """(H, W) three times, (H, W, 3), for arithmetic with pixels."""
+    return np.asarray(cv2.merge((plane, plane, plane), np.empty((*plane.shape, 3), np.float32)), np.float32)
 
 
 def add_to_channels(pixels: Pixels, *changes: Plane) -> Pixels:

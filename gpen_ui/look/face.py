@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from gpen_ui.look.blur import gaussian
-from gpen_ui.look.channels import Crop, is_gray, luminance
+from gpen_ui.look.channels import Crop, in_channels, is_gray, luminance
 from gpen_ui.options import Mode
 
 COARSE_SIGMA = 1 / 16  # share of the crop's side: light and colour
@@ -37,8 +37,8 @@ def apply_mode(restored: Crop, original: Crop, mode: Mode) -> Crop:
     side_px = restored.shape[0]
     if is_gray(original):
         restored = match_gray(restored)
-    result = gaussian(original - restored, COARSE_SIGMA * side_px)
-    result += restored
+    result = gaussian(cv2.subtract(original, restored, np.empty_like(restored)), COARSE_SIGMA * side_px)
+    cv2.add(result, restored, result)
     if mode == "detail":
         result += (FINE_GAIN - 1) * (restored - gaussian(restored, FINE_SIGMA * side_px))
     return np.asarray(np.clip(result, 0, 255, out=result), np.float32)
@@ -46,7 +46,7 @@ def apply_mode(restored: Crop, original: Crop, mode: Mode) -> Crop:
 
 def match_gray(crop: Crop) -> Crop:
     """The crop without colour: its luminance in all three channels."""
-    return np.asarray(cv2.merge([luminance(crop)] * 3), np.float32)
+    return in_channels(luminance(crop))
 
 
 def enhance_detail(picture: Crop) -> Crop:

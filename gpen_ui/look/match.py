@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui.look.blur import gaussian
-from gpen_ui.look.channels import Pixels, Plane, level_of, luminance
+from gpen_ui.look.channels import Pixels, Plane, in_channels, in_levels, level_of, luminance
+from gpen_ui.look.order import median
 from gpen_ui.look.regrain import Grain, draw_grain, fine_energy, measure_grain, wanted
 from gpen_ui.look.sharpness import edge_blur
 from gpen_ui.look.toned import ToneCurve
@@ -78,24 +79,30 @@ def blend_matched(
     level = np.float32(level_of(before))
     inside = weight >= INSIDE * opacity
     picture = _softened(picture, around, inside, float(level))
-    blended = np.subtract(picture, before, out=picture)  # large arrays: no new ones for each step
-    blended *= cv2.merge((weight, weight, weight))
-    blended += before
+    # Large arrays: each step in one pass of OpenCV's, whatever the numbers of the photo, and no new array for it.
+    blended = cv2.subtract(picture, before, picture, dtype=cv2.CV_32F)
+    cv2.multiply(blended, in_channels(weight), blended)
+    cv2.add(blended, before, blended, dtype=cv2.CV_32F)
     if around.grain is None or not inside.any():
-        return blended
-    light, light_now = luminance(before), luminance(blended) / level
+        return np.asarray(blended, np.float32)
+    light, light_now = luminance(before), luminance(blended)
+    if level != 1:
+        light_now /= level
     grain = around.grain
-    face_light = float(np.median(light_now[inside]))
+    face_light = median(light_now[inside])
     scale = around.scale
     has, had = (fine_energy(_own_pixels(plane, scale), inside[::scale, ::scale]) for plane in (light_now, light))
     goal = wanted(min(had, grain.energy_at(face_light)))
     if goal - has < LEAST_LACK:
-        return blended
+        return np.asarray(blended, np.float32)
     lack = float(np.sqrt(goal - has))
     gains = np.sqrt(grain.energies() / max(grain.energy_at(face_light), 1e-6))
-    gains = np.clip(gains, DIMMEST, BRIGHTEST).astype(np.float32) * (lack * level)
-    gone = np.sqrt(np.maximum(0, 1 - (1 - weight) ** 2)) / np.float32(np.sqrt(1 - (1 - opacity) ** 2))
-    amplitude = gains[np.clip(light_now, 0, 255).astype(np.uint8)] * gone
+    gains = np.clip(gains, DIMMEST, BRIGHTEST) * (lack * level / np.sqrt(1 - (1 - opacity) ** 2))
+    whole_levels = np.clip(light_now, 0, 255, out=light_now).astype(np.uint8)
+    amplitude = np.asarray(cv2.LUT(whole_levels, gains.astype(np.float32), light_now), np.float32)
+    gone = np.subtract(2, weight)  # of the photo's own grain, as energy: 1 - (1 - weight)^2
+    np.sqrt(np.multiply(gone, weight, out=gone), out=gone)
+    amplitude *= gone
     shape_hw = before.shape[:2]
     drawn = draw_grain(grain, (-(-shape_hw[0] // scale), -(-shape_hw[1] // scale)), rectangle)
     if scale > 1:
@@ -103,12 +110,10 @@ def blend_matched(
         drawn = np.atleast_3d(cv2.resize(drawn, size_wh, interpolation=cv2.INTER_LANCZOS4))
         drawn = drawn[: shape_hw[0], : shape_hw[1]]
     if drawn.shape == blended.shape:
-        drawn *= cv2.merge((amplitude, amplitude, amplitude))
-        blended += drawn
+        cv2.accumulateProduct(drawn, in_channels(amplitude), blended)
     else:  # one plane for all channels
-        added = drawn[:, :, 0] * amplitude
-        blended += cv2.merge((added, added, added))
-    return blended
+        cv2.add(blended, in_channels(drawn[:, :, 0] * amplitude), blended)
+    return np.asarray(blended, np.float32)
 
 
 def _softened(picture: Picture, around: Surroundings, inside: NDArray[np.bool_], level: float) -> Picture:
@@ -119,7 +124,8 @@ def _softened(picture: Picture, around: Surroundings, inside: NDArray[np.bool_],
     if not len(rows):
         return picture
     middle = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    blur = edge_blur(luminance(middle) / np.float32(level), 0.0)
+    light = luminance(middle)
+    blur = edge_blur(light if level == 1 else light / np.float32(level), 0.0)
     lacking = around.least_blur_px**2 - blur**2 if blur is not None else 0.0
     return gaussian(picture, float(np.sqrt(lacking))) if lacking > LEAST_BLUR_PX2 else picture
 
@@ -147,8 +153,7 @@ def _patches(photo: Pixels, rectangle: Rectangle, scale: int) -> list[Pixels]:
 
 def _reduced(patch: Pixels, scale: int) -> Picture:
     """A patch in the photo's own pixels, in levels."""
-    levels = patch.astype(np.float32) / np.float32(level_of(patch))
-    return _own_pixels(levels, scale)
+    return _own_pixels(in_levels(patch), scale)
 
 
 def _own_pixels(plane: NDArray[np.float32], scale: int) -> NDArray[np.float32]:

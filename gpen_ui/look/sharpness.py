@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gpen_ui.look.channels import Plane
+from gpen_ui.look.order import quantile
 
 # A picture is blurred a little and a little more; the ratio of an edge's slopes tells the blur that it had: Zhuo and
 # Sim, "Defocus map estimation from a single image", Pattern Recognition 44(9), 2011. The first blur keeps noise low.
@@ -32,19 +32,21 @@ def edge_blur(light: Plane, noise: float) -> float | None:
     Returns:
         0 to WIDEST_PX; None where there are no edges to tell by.
     """
-    first = cv2.GaussianBlur(light, (0, 0), FIRST_SIGMA_PX)
-    second = cv2.GaussianBlur(first, (0, 0), float(np.sqrt(SECOND_SIGMA_PX**2 - FIRST_SIGMA_PX**2)))
-    steep, gentle = _slope(first), _slope(second)
-    least = max(float(np.quantile(steep[::2, ::2], 1 - EDGE_SHARE)), NOISE_MARGIN * SLOPE_OF_NOISE * noise, 1.0)
-    edges = steep > least
-    if np.count_nonzero(edges) < LEAST_EDGES:
+    first, second = np.empty_like(light), np.empty_like(light)
+    cv2.GaussianBlur(light, (0, 0), FIRST_SIGMA_PX, dst=first)
+    cv2.GaussianBlur(first, (0, 0), math.sqrt(SECOND_SIGMA_PX**2 - FIRST_SIGMA_PX**2), dst=second)
+    steep = _slope(first)
+    least = max(quantile(steep[::2, ::2], 1 - EDGE_SHARE), NOISE_MARGIN * SLOPE_OF_NOISE * noise, 1.0)
+    edges = np.flatnonzero(steep > least)
+    if len(edges) < LEAST_EDGES:
         return None
-    ratio = (steep[edges] / np.maximum(gentle[edges], 1e-3)) ** 2
+    ratio = (steep.ravel()[edges] / np.maximum(_slope(second).ravel()[edges], 1e-3)) ** 2
     variances = (SECOND_SIGMA_PX**2 - ratio * FIRST_SIGMA_PX**2) / np.maximum(ratio - 1, 1e-3)
-    sharpest = float(np.quantile(variances, SHARP_SHARE))
-    return float(np.clip(np.sqrt(max(sharpest, 0.0)), 0, WIDEST_PX))
+    return min(math.sqrt(max(quantile(variances, SHARP_SHARE), 0.0)), WIDEST_PX)
 
 
-def _slope(plane: NDArray[Any]) -> Plane:
-    across, down = (cv2.Sobel(plane, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
-    return np.asarray(cv2.magnitude(across, down), np.float32)
+def _slope(plane: Plane) -> Plane:
+    across, down = np.empty_like(plane), np.empty_like(plane)
+    cv2.Sobel(plane, cv2.CV_32F, 1, 0, dst=across, scale=1 / 8)
+    cv2.Sobel(plane, cv2.CV_32F, 0, 1, dst=down, scale=1 / 8)
+    return np.asarray(cv2.magnitude(across, down, across), np.float32)

@@ -8,15 +8,19 @@ from __future__ import annotations
 import itertools
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui.look.blur import gaussian
-from gpen_ui.look.channels import Crop, Plane, luminance
+from gpen_ui.look.channels import Crop, Plane, in_channels, luminance
+from gpen_ui.look.order import quantile
 
 # Two bands, between these Gaussians (shares of the crop's side): pores and the rims of moles; moles and freckles.
 FINEST_SIGMA, FINE_SIGMA, MIDDLE_SIGMA = 1 / 512, 1 / 256, 1 / 40
 WINDOW_SIGMA = 3 / 256  # of the local energy; large enough for about ten independent values of the wider band
+WINDOW_REACH = 5  # of the Gaussian of that window, in sigmas and rounded up: OpenCV's ends at 4
+GRID_PX = 16  # the coarsest of the reduced grids that it takes for crops of up to 2048 px
 NOISE_MARGIN = 3.0  # a place holds texture where its energy is above that many times the noise's
 LEAST_ENERGY = 0.5  # levels squared, at one crop pixel per photo pixel: what strong JPEG leaves on smooth skin
 QUIET_SHARE = 0.15  # texture that this quietest part of the crop shows as well is grain, not skin
@@ -59,29 +63,40 @@ def protect_skin(picture: Crop, original: Crop, *, scale_px: float, noise: float
     open_part = (light > OPEN_LEVELS[0]) & (light < OPEN_LEVELS[1])
     skin = carried * skin_mask(side_px)
     least = LEAST_ENERGY * max(1.0, scale_px) ** 2  # blocks of JPEG grow with the face
-    change = np.zeros_like(light)
+    here = _skin_box(side_px, int(np.ceil(WINDOW_REACH * window_px)))
+    change = np.zeros_like(light[here])
     blurred, blurred_now = (gaussian(plane, sigmas_px[0]) for plane in (light, light_now))
     for wider_px, finer_px in itertools.pairwise(sigmas_px):
         finer, finer_now = gaussian(light, finer_px), gaussian(light_now, finer_px)
         band = finer - blurred
-        missing = _missing(band, finer_now - blurred_now)
+        missing = _missing(band[here], finer_now[here] - blurred_now[here])
         noise_energy = max(_band_noise_energy(noise, scale_px, finer_px, wider_px), _quiet(band, window_px, open_part))
-        energy = np.maximum(gaussian(missing * missing, window_px), 1e-6)
-        change += skin * np.maximum(0, 1 - (least + NOISE_MARGIN * noise_energy) / energy) * missing
+        share = gaussian(missing * missing, window_px)
+        np.divide(-(least + NOISE_MARGIN * noise_energy), np.maximum(share, 1e-6, out=share), out=share)
+        share += 1
+        np.maximum(share, 0, out=share)
+        share *= missing
+        change += share
         blurred, blurred_now = finer, finer_now
-    return np.asarray(np.clip(picture + change[..., None], 0, 255), np.float32)
+    change *= skin[here]
+    result = picture.copy()
+    place = result[here]
+    cv2.add(place, in_channels(change), place)
+    np.clip(place, 0, 255, out=place)
+    return result
 
 
 def _missing(band: Plane, present: Plane) -> Plane:
     """What `present` lacks of `band`. Where it has more of the same sign it is left as it is."""
-    sign = np.sign(band)
-    return np.asarray(sign * np.clip(sign * (band - present), 0, 2 * np.abs(band)), np.float32)
+    lacking, twice = band - present, 2 * band
+    np.minimum(lacking, np.maximum(twice, 0), out=lacking)
+    return np.asarray(np.maximum(lacking, np.minimum(twice, 0, out=twice), out=lacking), np.float32)
 
 
 def _quiet(band: Plane, window_px: float, open_part: NDArray[np.bool_]) -> float:
     """Energy of a band in the quietest part of the crop; every fourth pixel each way tells."""
     values = gaussian(band * band, window_px)[::4, ::4][open_part[::4, ::4]]
-    return float(np.quantile(values, QUIET_SHARE)) if values.size else 0.0
+    return quantile(values, QUIET_SHARE) if values.size else 0.0
 
 
 def _band_noise_energy(noise: float, scale_px: float, finer_px: float, wider_px: float) -> float:
@@ -99,6 +114,20 @@ def skin_mask(side_px: int) -> Plane:
     mask = gaussian(mask, FEATHER * side_px)
     mask.flags.writeable = False
     return mask
+
+
+@lru_cache(maxsize=8)
+def _skin_box(side_px: int, margin_px: int) -> tuple[slice, slice]:
+    """Rows and columns that hold all skin of the mask, and at least so much more on each side; they begin on the
+    reduced grids of `gaussian`, so that it gives there what it would give in the whole crop."""
+    mask = skin_mask(side_px)
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+
+    def around(places: NDArray[np.intp]) -> slice:
+        low, high = int(places[0]) - margin_px, int(places[-1]) + 1 + margin_px
+        return slice(max(0, low - low % GRID_PX), min(side_px, high + -high % GRID_PX))
+
+    return around(rows), around(columns)
 
 
 def _ellipse(side_px: int, ellipse: tuple[float, float, float, float]) -> Plane:

@@ -1,4 +1,9 @@
-"""How many cores OpenCV takes for one picture."""
+"""How many cores OpenCV takes for one picture, and how its calls get along with other threads.
+
+Every call of OpenCV, and most of NumPy on large arrays, lets go of Python's lock and has to get it back, which takes
+the longer the more threads want it. An array that OpenCV makes for its result costs that a second time. Where photos
+are finished side by side it is therefore given one (`dst`), and few large steps are better than many.
+"""
 
 from __future__ import annotations
 

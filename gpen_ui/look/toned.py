@@ -6,12 +6,14 @@ strength of the tone.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen_ui.look.channels import LUMA_WEIGHTS, level_of
+from gpen_ui.look.channels import LUMA_WEIGHTS, in_levels, luminance
+from gpen_ui.look.order import median, quantile
 
 SAMPLE_PIXELS = 20_000
 BINS = 64  # of luminance, in which the curve is fitted
@@ -46,14 +48,14 @@ class ToneCurve:
         Args:
             level: their number for one level of 255.
         """
-        luma = pixels @ LUMA_WEIGHTS[0]
+        luma = luminance(np.ascontiguousarray(pixels).reshape(-1, 1, 3)).reshape(pixels.shape[:-1])
         at = np.clip(np.rint(luma * np.float32(257 / level)), 0, TABLE - 1).astype(np.uint16)
         return np.asarray(self.colours[at] * np.float32(level), np.float32)
 
     def covers(self, pixels: NDArray[np.float32]) -> bool:
         """Whether (..., 3) pixels in levels, of a face, are of this tone as well."""
         stray = np.abs(pixels - self.at(pixels, 1.0)).max(axis=-1)
-        return float(np.quantile(stray, ALL_BUT)) <= FACE_SLACK * max(self.most_stray, MOST_STRAY)
+        return quantile(stray, ALL_BUT) <= FACE_SLACK * max(self.most_stray, MOST_STRAY)
 
 
 def find_tone(photo: NDArray[np.uint8 | np.uint16]) -> ToneCurve | None:
@@ -62,19 +64,25 @@ def find_tone(photo: NDArray[np.uint8 | np.uint16]) -> ToneCurve | None:
     A photo that is almost gray, as one that was saved as a colour JPEG, has a curve that is almost straight.
     """
     step = max(1, int(np.sqrt(photo.shape[0] * photo.shape[1] / SAMPLE_PIXELS)))
-    sample = np.asarray(photo[step // 2 :: step, step // 2 :: step], np.float32).reshape(-1, 3) / level_of(photo)
-    luma = sample @ LUMA_WEIGHTS[0]
+    sample = in_levels(photo[step // 2 :: step, step // 2 :: step])
+    luma = luminance(sample).ravel()
+    channels = [np.ascontiguousarray(sample[..., channel]).ravel() for channel in range(3)]
     bins = np.clip((luma * (BINS / 256)).astype(np.intp), 0, BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     known = counts >= LEAST_IN_BIN
     if not known.any():
         return None
-    means = [np.bincount(bins, values, BINS)[known] / counts[known] for values in (luma, *sample.T)]
-    fitted = np.stack([np.interp(luma, means[0], mean) for mean in means[1:]], axis=1)
-    stray = np.abs(sample - fitted).max(axis=1)
-    tone = float(np.median(np.ptp(sample, axis=1)))
-    usual, most = float(np.median(stray)), float(np.quantile(stray, ALL_BUT))
-    if usual > USUAL_STRAY + USUAL_STRAY_SHARE * tone or most > MOST_STRAY + MOST_STRAY_SHARE * tone:
+    means = [np.bincount(bins, values, BINS)[known] / counts[known] for values in (luma, *channels)]
+    strays = (
+        np.abs(values - np.interp(luma, means[0], mean)) for values, mean in zip(channels, means[1:], strict=True)
+    )
+    stray = functools.reduce(np.maximum, strays)
+    tone = median(functools.reduce(np.maximum, channels) - functools.reduce(np.minimum, channels))
+    usual = median(stray)
+    if usual > USUAL_STRAY + USUAL_STRAY_SHARE * tone:
+        return None
+    most = quantile(stray, ALL_BUT)
+    if most > MOST_STRAY + MOST_STRAY_SHARE * tone:
         return None
     drawn = _drawn_colours(photo) if most <= 2 else None
     if drawn is not None:

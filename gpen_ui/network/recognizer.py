@@ -15,7 +15,7 @@ from torch.nn import functional
 CHIP_PX = 150
 EMBEDDING_WIDTH = 128
 _MEAN_RGB = (122.782, 117.001, 104.298)  # dlib input_rgb_image_sized
-_SCALE = 1 / 256
+SCALE = 1 / 256
 _STAGES = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))  # width, blocks, first halves
 
 
@@ -78,7 +78,7 @@ class Recognizer(nn.Module):
         self.fc = nn.Linear(inputs, EMBEDDING_WIDTH, bias=False)
 
     def forward(self, chips: Tensor) -> Tensor:
-        x = ((chips.float() + 1) * 127.5 - self.mean) * _SCALE
+        x = ((chips.float() + 1) * 127.5 - self.mean) * SCALE
         x = functional.max_pool2d(functional.relu(self.affine(self.conv(x))), 3, 2)
         for block in self.blocks:
             x = block(x)

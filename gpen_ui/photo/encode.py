@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import IO, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from gpen_ui.photo.exif import PREFIX, fitted, without_gps
 from gpen_ui.photo.heif import encode_heic
 from gpen_ui.photo.kinds import can_read
 from gpen_ui.photo.resources import iptc_of
+from gpen_ui.photo.scratch import memory_file
 from gpen_ui.photo.tiff import encode_tiff
 from gpen_ui.photo.types import Photo, PhotoMetadata, Remark
 from gpen_ui.photo.xmp import fitted_xmp, squeezed, xmp_with_note, xmp_without_gps
@@ -199,16 +199,10 @@ def _encoded(samples: NDArray[np.uint8 | np.uint16], kind: str, alpha: bool, kep
     if kept.dpi is not None and kind in ("JPEG", "BMP"):
         options["dpi"] = kept.dpi
     named = {"exif": exif, "icc_profile": icc, "xmp": xmp} if kind != "BMP" else {}
-    with _memory_file() as file:
+    with memory_file() as file:
         image.save(file, kind, **options, **{name: value for name, value in named.items() if value is not None})
         file.seek(0)
         return file.read()
-
-
-def _memory_file() -> IO[bytes]:
-    """A file in memory. Where it is one of the system's, Pillow encodes JPEG into it while other threads of Python go
-    on; into a `BytesIO` it does not."""
-    return os.fdopen(os.memfd_create("photo"), "w+b") if hasattr(os, "memfd_create") else io.BytesIO()
 
 
 def _jpeg_options(kept: PhotoMetadata, *, gray: bool) -> dict[str, Any]:
