@@ -351,6 +351,29 @@ class TestEvents:
             assert line.startswith("refused: ") and line.endswith(" from 127.0.0.1 (page_event_broken)")
             assert len(line) < 700
 
+    def test_an_event_without_values_or_with_lists_in_their_place_is_no_mistake_of_ours(
+        self, server: RestServer, page: httpx.Client, config: dict[str, Any]
+    ):
+        """Gradio lets these pass as None and []."""
+        names = {each["id"]: each["props"].get("elem_id") for each in config["components"]}
+        by_name = ("preset-choice", "preset-delete", "model-reload", "model-model")
+        before, unexpected = log_size(server), Speech("en")("page.unexpected")[:20]
+        refused = set()
+        for step in config["dependencies"]:
+            of = next((names.get(target[0]) for target in step["targets"]), None)
+            for value in (None, []) if of in by_name else (None,):
+                if not step["backend_fn"] or not step["inputs"]:
+                    continue
+                body = {"data": [value] * len(step["inputs"]), "fn_index": step["id"], "session_hash": "nothing"}
+                route = "queue/join" if step["queue"] else "run/predict"
+                answer = page.post(f"/en/gradio_api/{route}", content=json.dumps(body), headers=JSON).text
+                said = json.dumps(finished(page, "nothing")) if step["queue"] else answer
+                assert unexpected not in said, (of, value)
+                if "cannot be read" in said:
+                    refused.add(of)
+        assert "Traceback" not in new_log(server, before)
+        assert {"preset-choice", "model-reload", "model-model"} <= refused
+
     def test_a_script_of_the_page_is_no_event_for_the_server(
         self, server: RestServer, page: httpx.Client, config: dict[str, Any]
     ):
