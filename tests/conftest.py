@@ -17,11 +17,12 @@ from tests.browsing import CHROMIUM, CHROMIUM_FLAGS
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# The files that take longest, which are begun first: so the processes come to their end at about the same time.
+# The files that take longest, which are begun first: so the processes come to their end at about the same time. Those
+# with a browser and others in turns, so that two browsers seldom work beside each other.
 LONGEST = (
-    "browser_runs", "browser", "security", "training", "browser_walks", "measure", "rest_schema", "rest_load",
-    "browser_settings", "browser_access", "jobs_crash", "cli", "fused", "browser_compare", "rest_safety", "batch_tab",
-    "photo_files", "strangers", "jobs_runs", "rest", "network", "jobs_cli", "proxy", "page", "engine",
+    "browser_runs", "training", "browser", "security", "measure", "browser_walks", "rest_schema", "rest_load",
+    "browser_settings", "jobs_crash", "cli", "browser_access", "fused", "rest_safety", "browser_compare", "batch_tab",
+    "photo_files", "strangers", "jobs_runs", "rest", "network", "jobs_cli", "proxy", "page", "engine", "browser_faces",
 )  # fmt: skip
 PROCESSES = 2  # each holds torch, a server now and then, and a browser: more would want 16 GB
 
