@@ -7,8 +7,10 @@ import atexit
 import dataclasses
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -79,6 +81,7 @@ def _serve(
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None  # as the variables say
+    threading.Thread(target=_end_with_the_tests, daemon=True).start()
     if catalogue:
         _replace_rows(catalogue)
     from gpen_ui.measure import prices
@@ -93,6 +96,14 @@ def _serve(
         serve(load_settings(given, {}), on_ready=ready.send)
     finally:
         atexit._run_exitfuncs()  # multiprocessing leaves them out
+
+
+def _end_with_the_tests() -> None:
+    """Tests that are killed cannot end their servers."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _replace_rows(changes: dict[str, dict[str, Any]]) -> None:
