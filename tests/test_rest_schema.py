@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import schemathesis
@@ -35,13 +34,7 @@ def run_id(server: RestServer, tmp_path_factory: pytest.TempPathFactory) -> str:
         return str(ended(client, answer.json()["id"])["id"])
 
 
-@pytest.fixture(scope="module")
-def document() -> Any:
-    """Read in a fixture, so that the process that runs these tests alone makes up the requests."""
-    return schemathesis.openapi.from_dict(openapi_document(build_api(Service(Settings(), Path()), Settings()), "en"))
-
-
-schema = schemathesis.pytest.from_fixture("document")
+schema = schemathesis.openapi.from_dict(openapi_document(build_api(Service(Settings(), Path()), Settings()), "en"))
 
 
 @schema.parametrize()
@@ -55,8 +48,8 @@ def test_every_answer_is_as_the_document_says(case: schemathesis.Case, server: R
     case.validate_response(answer, excluded_checks=[positive_data_acceptance] if no_picture else [])
 
 
-def test_the_document_is_complete_and_the_one_that_is_served(server: RestServer, document: Any):
-    operations = {f"{each.ok().method.upper()} {each.ok().path}" for each in document.get_all_operations()}
+def test_the_document_is_complete_and_the_one_that_is_served(server: RestServer):
+    operations = {f"{each.ok().method.upper()} {each.ok().path}" for each in schema.get_all_operations()}
     assert {"POST /restore", "POST /runs/upload", "GET /runs/{run_id}/events", "DELETE /runs/{run_id}"} <= operations
     with server.client() as client:
-        assert client.get("/openapi.json").json() == document.raw_schema
+        assert client.get("/openapi.json").json() == schema.raw_schema
