@@ -21,7 +21,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 try:
@@ -31,10 +30,11 @@ except ImportError:  # not on Windows
 
 from benchmarks.networks import random_checkpoint
 from benchmarks.soak import resident_mb
-from gpen_ui.engine import Restorer, loading, stream
+from gpen_ui.engine import Restorer, stream
 from gpen_ui.engine.bottleneck import bottleneck
 from gpen_ui.engine.memory import PeakMemory
 from gpen_ui.engine.output import Output, made, save_made
+from gpen_ui.engine.precision import Precision
 from gpen_ui.options import RestoreOptions
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "docs" / "samples" / "astronaut-old.jpg"
@@ -78,8 +78,6 @@ def main() -> None:
     parser.add_argument("--float32", action="store_true")
     parser.add_argument("--alone", action="store_true")
     wishes = parser.parse_args()
-    if wishes.float32:
-        loading.choose_dtype = lambda device: torch.float32
     if wishes.threads is not None:
         stream.workers_beside = lambda device: wishes.threads
     with tempfile.TemporaryDirectory() as place:
@@ -90,7 +88,8 @@ def main() -> None:
         if model.startswith("random-"):
             model = random_checkpoint(Path(place), int(model.removeprefix("random-")))
         batch_size = "auto" if wishes.batch_size == "auto" else int(wishes.batch_size)
-        with Restorer.load(model, device=wishes.device, batch_size=batch_size) as restorer:
+        precision: Precision = "float32" if wishes.float32 else "auto"
+        with Restorer.load(model, device=wishes.device, batch_size=batch_size, precision=precision) as restorer:
             loaded_mb = resident_mb()
             with PeakMemory("cpu") as memory:
                 print(measure(restorer, paths, results, RestoreOptions(output_scale=wishes.scale), alone=wishes.alone))

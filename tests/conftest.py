@@ -11,11 +11,19 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+from gpen_ui.ui import refusals
 from tests.browsing import CHROMIUM, CHROMIUM_FLAGS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+# The files that take longest, which are begun first: so the processes come to their end at about the same time. Those
+# with a browser and others in turns, so that two browsers seldom work beside each other.
+LONGEST = (
+    "browser_runs", "training", "browser", "security", "measure", "browser_walks", "rest_schema", "rest_load",
+    "browser_settings", "jobs_crash", "cli", "browser_access", "fused", "rest_safety", "browser_compare", "batch_tab",
+    "photo_files", "strangers", "jobs_runs", "rest", "network", "jobs_cli", "proxy", "page", "engine", "browser_faces",
+)  # fmt: skip
 PROCESSES = 2  # each holds torch, a server now and then, and a browser: more would want 16 GB
 
 
@@ -33,6 +41,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if alone else min(PROCESSES, os.cpu_count() or 1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; `--no-loadscope-reorder` leaves them so."""
+    places = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory):
     """No setting of the machine that runs the tests may reach them."""
@@ -40,6 +54,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         if name.startswith("GPEN_UI_") or name in ("LC_ALL", "LC_MESSAGES", "LANG"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setattr(refusals, "_limit", refusals.LineLimit())  # what others were refused leaves no room in the log
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-config"))  # own presets, defaults
 
 
@@ -56,9 +71,10 @@ def photo(tmp_path: Path, face: Image.Image) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window; for the tests marked with `NEEDS_CHROMIUM`."""
+    """Chromium without a window; for tests marked with `NEEDS_CHROMIUM`. It ends with its module, because Playwright
+    keeps an event loop running meanwhile, beside which others start none."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

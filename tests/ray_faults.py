@@ -29,7 +29,7 @@ def arm() -> None:
         from gpen_ui.engine import loading, stream
 
         # a trial by the clock would choose the number type anew in each process
-        loading.choose_dtype = lambda device: torch.float32
+        loading.choose_dtype = lambda *asked: torch.float32
         if not hasattr(stream, "real_finish"):
             stream.real_finish, stream.finish = stream.finish, finish
         with Path(os.environ[LOADS_VARIABLE]).open("a") as loads:

@@ -3,11 +3,7 @@ again."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.jobs_lab import save_tiny_network
-from tests.page_server import PROGRAM, START_S
+from tests.served import Server
 
 WAIT_S = 90  # far more than anything here takes, also on a busy machine
 TOKEN = "a-token-of-the-tests-0123"
@@ -48,7 +44,7 @@ class RestServer:
             "allowed_folders": [str(self.photos)],
             **settings,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Server | None = None
         self.url = ""
 
     def start(self) -> None:
@@ -56,28 +52,16 @@ class RestServer:
             name: value for name, value in os.environ.items() if not name.startswith(("GPEN_UI_", "GRADIO_"))
         }
         environment |= {"OMP_NUM_THREADS": "1"}  # on a busy machine two threads wait for each other
-        arguments = [sys.executable, "-c", PROGRAM, json.dumps(self._given)]
-        with self.log.open("ab") as errors:
-            self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, env=environment)
-        assert self.process.stdout is not None
-        watchdog = threading.Timer(START_S, self.process.kill)
-        watchdog.start()
-        line = self.process.stdout.readline().decode().strip()
-        watchdog.cancel()
-        assert line.startswith("http://"), f"the server did not start: {self.log.read_text(errors='replace')}"
-        port = line.rpartition(":")[2]
-        self.url = f"http://127.0.0.1:{port}"
+        self.process = Server(self._given, self.log, environment)
+        self.url = self.process.address
 
     def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        if self.process is not None:
+            self.process.kill()
 
     def end(self) -> None:
         """In order, as Ctrl-C does; tracebacks in the log are failures."""
-        assert self.process is not None
-        self.process.terminate()
-        assert self.process.wait(60) == 0
+        assert self.process is not None and self.process.terminate() == 0
         assert "Traceback" not in self.log.read_text(errors="replace"), self.log.read_text(errors="replace")
 
     def client(self, **headers: str) -> httpx.Client:
@@ -93,9 +77,7 @@ def running_rest(folder: Path, **settings: Any) -> Iterator[RestServer]:
         yield server
         server.end()
     finally:
-        if server.process is not None:
-            server.process.kill()
-            server.process.wait()
+        server.kill()
 
 
 def until(condition: Callable[[], Any], wait_s: float = WAIT_S) -> Any:

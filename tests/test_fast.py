@@ -152,6 +152,7 @@ def test_the_processor_gets_the_short_type_only_where_it_is_clearly_quicker(
     timed = {torch.float32: 0.1, torch.bfloat16: bfloat16_s}
     monkeypatch.setattr(precision, "trial_seconds", timed.__getitem__)
     assert precision.choose_dtype("cpu") == chosen
+    assert precision.choose_dtype("cpu", "float32") == precision.choose_dtype("cuda:0", "float32") == torch.float32
 
 
 def test_the_trial_runs_in_both_types() -> None:

@@ -25,7 +25,7 @@ from gpen_ui.choices import read_choices
 from gpen_ui.engine import Chosen, Restorer
 from gpen_ui.jobs import RunSettings, report_json, with_asked
 from gpen_ui.jobs.cluster.bench import Bench, BenchOrder, Greeting
-from gpen_ui.jobs.cluster.parcel import pack
+from gpen_ui.jobs.cluster.parcel import OtherFiles, pack
 from gpen_ui.jobs.outcome import Outcome
 from gpen_ui.network import Gpen, GpenConfig
 from gpen_ui.options import RestoreOptions
@@ -33,7 +33,7 @@ from gpen_ui.photo import load_file
 from tests import pictures, ray_faults
 from tests.commands import json_lines, start
 from tests.commands import run as run_command
-from tests.jobs_lab import QUICK, Lab, draw, draw_many, happened, is_held, is_photo, one_thread
+from tests.jobs_lab import QUICK, Lab, draw, draw_many, happened, is_held, is_photo, one_thread, save_tiny_network
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-ray.txt")
 pytestmark = pytest.mark.ray
@@ -171,7 +171,7 @@ def test_results_and_report_are_those_of_one_process(
     do(lab, run)
     assert len(set(loads.read_text().split())) == len(loads.read_text().split()) <= 2  # once in each actor
     assert {device.rpartition("#")[2] for device in device_of(lab, run)} <= {"1", "2"}
-    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda device: torch.float32)
+    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda *asked: torch.float32)
     (lab.folder / "here").mkdir()
     here = Lab(lab.folder / "here", lab.restorer.model_path)
     here.photos = lab.photos
@@ -189,7 +189,7 @@ def test_faces_are_kept_on_the_drivers_own_node_and_the_bytes_are_the_same_elsew
     connected: Orders, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ):
     """The actor's own code, called here: this process is on the driver's node."""
-    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda device: torch.float32)
+    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda *asked: torch.float32)
     path = draw(lab.photos / "one.png", 1)
     run = lab.store.run(lab.plan(settings=on_ray(lab)))
     (photo,) = lab.store.ledger.photos(run.id)
@@ -215,7 +215,7 @@ def test_what_is_asked_of_single_faces_is_done_on_the_cluster_also_through_anoth
     torch.manual_seed(128)
     torch.save(Gpen(GpenConfig(128, 1, 1 / 16)).state_dict(), lab.folder / "tiny-128.pth")
     monkeypatch.setenv("GPEN_UI_MODELS_FOLDER", str(lab.folder))
-    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda device: torch.float32)
+    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda *asked: torch.float32)
     draw(lab.photos / "a.png", 3)
     options = RestoreOptions(likeness_guard="off")
     run = lab.plan(options, on_ray(lab))
@@ -233,6 +233,36 @@ def test_what_is_asked_of_single_faces_is_done_on_the_cluster_also_through_anoth
     alone = here.restore(Chosen(photo.path, choices), options)
     with Image.open(lab.results / "a_gpen.png") as picture:
         assert alone.photo is not None and np.abs(np.asarray(picture).astype(int) - alone.photo.pixels).max() <= 1
+
+
+def test_another_file_in_the_place_of_a_faces_network_counts_from_the_next_photo_on(
+    connected: Orders, lab: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    """The actor's own code, called here."""
+    monkeypatch.setattr("gpen_ui.engine.loading.choose_dtype", lambda *asked: torch.float32)
+    path = draw(lab.photos / "one.png", 1)
+    other = save_tiny_network(lab.folder / "other.pth", seed=1)
+    run = lab.store.run(lab.plan(RestoreOptions(likeness_guard="off"), on_ray(lab)))
+    (photo,) = lab.store.ledger.photos(run.id)
+    photo = dataclasses.replace(photo, choices=read_choices(f"1=100@{other.name}"))
+    files, file, bench = OtherFiles(ray, lab.folder), load_file(path, most_bytes=1 << 20), Bench()
+    order = BenchOrder(
+        1, pack(ray, run.settings.model, lab.folder), run.options, run.settings, 150, "", lab.store.folder
+    )
+    assert isinstance(bench.load(order), Greeting)
+
+    def restored() -> bytes:
+        outcome = bench.restore(photo, file, "recipe", files.asked_by(photo.choices))
+        assert isinstance(outcome, Outcome) and outcome.why is None
+        return outcome.data
+
+    before = restored()
+    assert restored() == before
+    first = files.asked_by(photo.choices)
+    assert files.asked_by(photo.choices) == first  # it travels once
+    save_tiny_network(other, seed=2)
+    assert restored() != before and files.asked_by(photo.choices) != first
+    bench.close()
 
 
 # ---- what is lost is done again ----

@@ -16,7 +16,7 @@ from PIL import Image
 from tests.jobs_lab import draw
 from tests.rest_server import RestServer, ended, running_rest, until
 
-LIMIT = 40
+LIMIT = 20
 
 
 def tiny(number: int) -> bytes:
@@ -27,7 +27,7 @@ def tiny(number: int) -> bytes:
 
 
 def test_a_killed_server_goes_on_with_the_runs_of_before(tmp_path: Path):
-    photos = [draw(tmp_path / f"{number:02}.png", 1, shade=number) for number in range(24)]
+    photos = [draw(tmp_path / f"{number:02}.png", 1, shade=number) for number in range(10)]
     server = RestServer(tmp_path)
     server.start()
     try:
@@ -40,12 +40,12 @@ def test_a_killed_server_goes_on_with_the_runs_of_before(tmp_path: Path):
         server.start()
         with server.client() as client:
             ends = [ended(client, run["id"]) for run in (first, second)]
-            assert [(end["state"], end["done"], end["failed"]) for end in ends] == [("done", 24, 0), ("done", 2, 0)]
+            assert [(end["state"], end["done"], end["failed"]) for end in ends] == [("done", 10, 0), ("done", 2, 0)]
             events = client.get(f"/runs/{first['id']}/events").text
         for end in ends:
             results = sorted(path.name for path in Path(end["output_folder"]).iterdir())
             assert results == sorted(f"{photo.stem}_gpen.png" for photo in photos[: end["planned"]])
-        assert events.count('"state": "done", "why": null, "result"') == 24
+        assert events.count('"state": "done", "why": null, "result"') == 10
         server.end()
     finally:
         server.kill()

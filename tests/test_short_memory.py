@@ -105,8 +105,7 @@ def test_a_model_that_does_not_fit_the_card_is_loaded_on_the_processor(
 
     monkeypatch.setattr(loading, "place", place)
     monkeypatch.setattr(placement, "place", place)
-    monkeypatch.setattr(loading, "choose_dtype", lambda device: torch.float32)
-    loaded = load_runner(lambda: network, "xpu:0")
+    loaded = load_runner(lambda: network, "xpu:0", "float32")
     assert loaded.device == "cpu" and [note.key for note in loaded.notes] == ["moved_to_cpu"]
     assert all(isinstance(result, np.ndarray) for result in loaded.run(crops(2)))
 

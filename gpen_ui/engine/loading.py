@@ -5,40 +5,55 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.engine.memory import is_out_of_memory
 from gpen_ui.engine.placement import place, place_lower
-from gpen_ui.engine.precision import choose_dtype
+from gpen_ui.engine.precision import Precision, choose_dtype
 from gpen_ui.engine.results import Note
 from gpen_ui.engine.runner import FaceRunner
 from gpen_ui.errors import OutOfMemoryError
 from gpen_ui.faces import Detector, Masker, large_detector, small_detector
 from gpen_ui.network import Gpen
 from gpen_ui.weights import load_network, read_state
+from gpen_ui.weights.files import file_stamp
 
-AtHand = Callable[[], AbstractContextManager[Path]]  # the models folder, for a while
+
+@dataclass(frozen=True)
+class AtHand:
+    """Where checkpoints come from once the program runs.
+
+    Attributes:
+        folder: gives the models folder, for a while.
+        stamp: gives for a checkpoint's path what changes when another file takes its place; None when that is not
+            known now.
+    """
+
+    folder: Callable[[], AbstractContextManager[Path]]
+    stamp: Callable[[Path], object] = file_stamp
 
 
 def read_network(path: Path, sha256: str | None, at_hand: AtHand) -> Gpen:
     """The network of a checkpoint, also when its folder is not always there; see `load_network`."""
     if path.is_file():
         return load_network(path, sha256=sha256)
-    with at_hand() as folder:
+    with at_hand.folder() as folder:
         return load_network(folder / path.name, sha256=sha256)
 
 
-def load_runner(reload: Callable[[], Gpen], device: str) -> FaceRunner:
+def load_runner(reload: Callable[[], Gpen], device: str, precision: Precision = "auto") -> FaceRunner:
     """A runner with the network on the device, in the number type that suits it best.
 
     Args:
         reload: gives the network in float32 on the processor.
+        precision: see `choose_dtype`; where memory is short a shorter type is taken all the same.
 
     Raises:
         OutOfMemoryError: it fits nowhere.
     """
-    network, dtype = reload(), choose_dtype(device)
+    network, dtype = reload(), choose_dtype(device, precision)
     try:
         return FaceRunner(place(network, device, dtype), device, 1, reload)
     except (RuntimeError, MemoryError) as error:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 import torch
+
+Precision = Literal["auto", "float32"]
 
 TRIAL_CHANNELS, TRIAL_SIDE = 256, 64  # a convolution of the network's middle: 5 GFLOP, some 30 ms on two cores
 TRIAL_ROUNDS = 3
@@ -12,8 +15,14 @@ WORTH_IT = 1.3  # bfloat16 must be this much quicker than float32, or the exact 
 HALF_FROM_CAPABILITY = (7, 0)  # the first cards with float16 matrix units
 
 
-def choose_dtype(device: str) -> torch.dtype:
-    """float16 on cards that are built for it, bfloat16 on processors that are quicker in it, else float32."""
+def choose_dtype(device: str, precision: Precision = "auto") -> torch.dtype:
+    """float16 on cards that are built for it, bfloat16 on processors that are quicker in it, else float32.
+
+    Args:
+        precision: "float32" takes that on every device, for whoever compares results bit by bit.
+    """
+    if precision == "float32":
+        return torch.float32
     if device.startswith("cuda"):
         capable = torch.cuda.get_device_capability(device) >= HALF_FROM_CAPABILITY
         return torch.float16 if capable else torch.float32

@@ -21,6 +21,7 @@ from gpen_ui.engine.likeness import find_embedder
 from gpen_ui.engine.loading import AtHand, larger_model, load_detector, load_masker, load_runner, read_network
 from gpen_ui.engine.memory import give_back_freed_memory, keep_freed_memory
 from gpen_ui.engine.others import OtherNetworks
+from gpen_ui.engine.precision import Precision
 from gpen_ui.engine.prepare import Crops
 from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
 from gpen_ui.engine.sources import Chosen, Source
@@ -78,6 +79,7 @@ class Restorer:
         models_folder: Path | None = None,
         max_megapixels: int = 150,
         at_hand: AtHand | None = None,
+        precision: Precision = "auto",
     ) -> Restorer:
         """Loads a model onto a device and tries both out.
 
@@ -88,8 +90,8 @@ class Restorer:
                 measured on this device with this model, and measures it once enough faces came.
             models_folder: where downloaded checkpoints lie; the program's own `models/` unless given.
             max_megapixels: larger photos are refused.
-            at_hand: gives the models folder for a while, where `models_folder` is gone after this call; then other
-                networks of single faces come from there.
+            at_hand: where `models_folder` is gone after this call, other networks of single faces come from there.
+            precision: "float32" keeps the networks of faces from shorter number types, unless memory is short.
 
         Raises:
             UnknownModelError, CheckpointError: the model.
@@ -98,10 +100,10 @@ class Restorer:
         keep_freed_memory()
         folder = models_folder or home_folder() / "models"
         path, spec = find_checkpoint(model, folder)
-        lying: AtHand = at_hand or (lambda: contextlib.nullcontext(folder))
+        lying = at_hand or AtHand(lambda: contextlib.nullcontext(folder))
         torch_device, why = choose_device(device)
         reload = functools.partial(read_network, path, spec.sha256 if spec else None, lying)
-        runner = load_runner(reload, torch_device)
+        runner = load_runner(reload, torch_device, precision)
         report = DeviceReport(
             asked=device,
             device=runner.device,
@@ -119,7 +121,7 @@ class Restorer:
             detector=load_detector(folder, runner.device),
             masker=load_masker(folder, runner.device),
             read=read,
-            others=OtherNetworks(lying, lambda: runner.device),
+            others=OtherNetworks(lying, lambda: runner.device, precision),
             larger_model=larger,
             embed=find_embedder(),
             backdrop=Backdrop(functools.partial(find_upscaler, models_folder=folder), runner.device),

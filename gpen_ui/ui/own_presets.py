@@ -23,6 +23,7 @@ from gpen_ui.presets import (
 from gpen_ui.ui import views
 from gpen_ui.ui.batch_size import batch_size_of
 from gpen_ui.ui.folders import uploaded
+from gpen_ui.ui.sent import name_of
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech
 from gpen_ui.ui.tab_parameters import ParametersTab, control_values, options_from
@@ -70,13 +71,14 @@ class PresetHandlers:
             **self._asked("", ""),
         }
 
-    def apply(self, request: gr.Request, name: str) -> dict[Component, Any]:
+    def apply(self, request: gr.Request, name: Any) -> dict[Component, Any]:
         """Puts a preset into the controls.
 
         Raises:
             OptionError: it was deleted, or its file holds what is not allowed.
+            UsageError: no name was sent.
         """
-        preset = load_preset(name)
+        preset = load_preset(name_of(name))
         title = preset.title(self.speech.language)
         key = "page.parameters.preset_set" if preset.batch_size is not None else "page.preset.set"
         self.speech.inform(self.speech(key, preset=title, batch_size=preset.batch_size))
@@ -123,10 +125,10 @@ class PresetHandlers:
         self.speech.inform(self.speech("page.preset.saved", name=kept.name))
         return {**self.show(request, kept.name), self.own.name: ""}
 
-    def ask_to_delete(self, request: gr.Request, name: str | None) -> dict[Component, Any]:
+    def ask_to_delete(self, request: gr.Request, name: Any) -> dict[Component, Any]:
         if name is None:
             return self.show(request)
-        self.service.session(request.session_hash).wish = Wish("delete", load_preset(name))
+        self.service.session(request.session_hash).wish = Wish("delete", load_preset(name_of(name)))
         return self._asked(self.speech("page.preset.delete.ask", name=name), self.speech("page.preset.delete_yes"))
 
     def agree(self, request: gr.Request) -> dict[Component, Any]:

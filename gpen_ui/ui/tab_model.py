@@ -15,6 +15,7 @@ from gpen_ui.settings import OUTPUT_FORMATS, Settings
 from gpen_ui.ui import measuring, model_list, views
 from gpen_ui.ui.batch_size import AUTO, batch_size_of
 from gpen_ui.ui.model_list import ModelList
+from gpen_ui.ui.sent import name_of
 from gpen_ui.ui.service import Service
 from gpen_ui.ui.speech import Speech
 
@@ -149,18 +150,19 @@ class ModelHandlers:
             self.service.wait_until_loaded()
             yield self.show()
 
-    def reload(self, device: str, model: str, path: str, batch_size: Any) -> Iterator[dict[Component, Any]]:
+    def reload(self, device: Any, model: Any, path: str | None, batch_size: Any) -> Iterator[dict[Component, Any]]:
         """Loads what the controls say; the old model stays when that fails.
 
         Raises:
             GpenError: why it failed.
         """
         try:
-            wanted = checkpoint_file(path, self.service.settings) if path.strip() else model_spec(model).name
-            size = batch_size_of(batch_size)
+            own = (path or "").strip()
+            wanted = checkpoint_file(own, self.service.settings) if own else model_spec(name_of(model)).name
+            place, size = name_of(device), batch_size_of(batch_size)
             said = self.speech("page.model.reloading")
             yield {self.tab.card: views.waiting(said), self.tab.reload: gr.update(value=said, interactive=False)}
-            report = self.service.reload(wanted, device, size)
+            report = self.service.reload(wanted, place, size)
         except Exception:
             yield self.show()
             raise
@@ -180,9 +182,13 @@ class ModelHandlers:
         models = [(self._with_state(spec, state), spec.name) for spec, state in self._states() if spec.kind == "gpen"]
         return gr.update(choices=models)
 
-    def licence(self, model: str) -> Any:
-        """The licence of the model that is chosen, under its name."""
-        return gr.update(info=model_spec(model).licence_note(self.speech.language))
+    def licence(self, model: Any) -> Any:
+        """The licence of the model that is chosen, under its name.
+
+        Raises:
+            UsageError, UnknownModelError: a made-up model.
+        """
+        return gr.update(info=model_spec(name_of(model)).licence_note(self.speech.language))
 
     def _with_state(self, spec: ModelSpec, state: str) -> str:
         title = spec.title(self.speech.language)

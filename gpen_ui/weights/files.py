@@ -47,3 +47,12 @@ def set_aside(path: Path) -> Path:
         if not aside.exists():
             return path.rename(aside)
         number += 1
+
+
+def file_stamp(path: Path) -> tuple[int, int] | None:
+    """Time and length of a file, which tell it from another one in its place; None when there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size

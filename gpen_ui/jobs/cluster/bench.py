@@ -113,12 +113,13 @@ class Bench:
 
     def _loaded(self, ray: Any, order: BenchOrder, *, wants_card: bool) -> Restorer:
         from gpen_ui.engine import Restorer
+        from gpen_ui.engine.loading import AtHand
 
         # Ray shows an actor its own card only, which is the first one there
         device = order.settings.device.partition(":")[0]
 
         @contextmanager
-        def at_hand() -> Iterator[Path]:
+        def folder_again() -> Iterator[Path]:
             with order.parcel.unpacked(ray, self._others) as (_, folder):
                 yield folder
 
@@ -129,7 +130,8 @@ class Bench:
                 batch_size=order.settings.batch_size,
                 models_folder=folder,
                 max_megapixels=order.max_megapixels,
-                at_hand=at_hand,
+                # another reference for the name is another file
+                at_hand=AtHand(folder_again, lambda path: self._others.get(path.name)),
             )
         why = restorer.device_report.why
         if wants_card and why is not None:

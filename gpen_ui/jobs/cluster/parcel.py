@@ -16,7 +16,7 @@ from gpen_ui.catalog import model_spec, restoration_models
 from gpen_ui.choices import FaceChoice
 from gpen_ui.errors import ModelError
 from gpen_ui.weights import find_checkpoint
-from gpen_ui.weights.files import sha256_of
+from gpen_ui.weights.files import file_stamp, sha256_of
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _HELPERS = ("retinaface-r50", "parsenet")  # used when their files are there
@@ -90,12 +90,13 @@ def pack(ray: Any, model: str, models_folder: Path) -> Parcel:
 
 
 class OtherFiles:
-    """The files of networks that only single faces ask for; each goes into Ray's object store once."""
+    """The files of networks that only single faces ask for; each goes into Ray's object store once, and again when
+    another file has taken its place."""
 
     def __init__(self, ray: Any, models_folder: Path) -> None:
         self._ray = ray
         self._models_folder = models_folder
-        self._stored: dict[str, Any] = {}
+        self._stored: dict[str, tuple[object, Any]] = {}  # stamp and reference
 
     def asked_by(self, choices: Iterable[FaceChoice]) -> dict[str, Any]:
         """Name in the models folder -> Ray's reference to the bytes. One that is not here is left out: its face then
@@ -110,7 +111,8 @@ class OtherFiles:
                 continue
             if spec is None or not spec.embedded:
                 name = spec.file if spec else path.name
-                if name not in self._stored:
-                    self._stored[name] = self._ray.put(path.read_bytes())
-                found[name] = self._stored[name]
+                stamp = file_stamp(path)
+                if name not in self._stored or self._stored[name][0] != stamp:
+                    self._stored[name] = stamp, self._ray.put(path.read_bytes())
+                found[name] = self._stored[name][1]
         return found
