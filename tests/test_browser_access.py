@@ -39,8 +39,12 @@ def opened(browser: Browser, url: str) -> Iterator[Any]:
         key = (language, width, *look.items())
         if key not in pages:
             # axe is put into the page as a script, which the page's own policy rightly refuses
+            # and colours are looked at when they have settled, not on their way
             context = browser.new_context(
-                locale=LOCALES[language], viewport={"width": width, "height": 900}, bypass_csp=True, **look
+                locale=LOCALES[language],
+                viewport={"width": width, "height": 900},
+                bypass_csp=True,
+                **({"reduced_motion": "reduce"} | look),
             )
             page = context.new_page()
             page.set_default_timeout(RUN_MS)
