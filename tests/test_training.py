@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from gpen_ui.engine.fast import encoder_conv
 from gpen_ui.network import Gpen, GpenConfig
 from training.average import average
 from training.checkpoint import config_of, load_generator, save_state
@@ -26,6 +27,8 @@ from training.evaluate import LEVELS, compare, degrade_level, evaluate, to_tenso
 from training.fir import use_shifted_filters
 from training.jpeg import jpeg
 from training.losses import squared_loss
+from training.perceptual import Perceptual
+from training.publish import round_weights
 from training.recognizer import CHIP_PX, Recognizer, chips_of
 from training.start import start_from_identity, start_from_model
 from training.train import train
@@ -161,6 +164,48 @@ def test_a_run_continues_from_the_published_average_alone(faces_folder: Path, tm
     (tmp_path / "a" / "generator.pth").unlink()
     (tmp_path / "a" / "discriminator.pth").unlink()
     assert train(_config(faces_folder, tmp_path / "b", steps=5, resume=str(tmp_path / "a")))
+
+
+def test_a_judge_of_features_learns_beside_the_other_and_goes_on(faces_folder: Path, tmp_path: Path):
+    classifier = tmp_path / "classifier.pth"
+    drawn = Perceptual()
+    for layer in drawn.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight)  # as strong a signal in the last level as in the first
+    save_state(drawn, classifier, half=False)
+    with_it = {"perceptual_weights": str(classifier), "features": 0.02, "features_r1": 0.02}
+
+    def run(name: str, **wishes: object) -> list[dict[str, float]]:
+        config = _config(faces_folder, tmp_path / name, **wishes)
+        return train(dataclasses.replace(config, loss=dataclasses.replace(config.loss, **with_it)))
+
+    history = run("a", steps=30, discriminator_rate=5e-3)
+    first, last = history[0]["features_judge"], history[-1]["features_judge"]
+    assert last < 0.95 * first
+    assert "perceptual" not in history[-1], "its weights alone must not add the loss"
+    saved = torch.load(tmp_path / "a" / "feature_judge.pth", weights_only=True)
+    assert all(name.startswith("heads.") for name in saved), "the frozen classifier is not part of it"
+    resumed = run("b", steps=10, log_every=10, resume=str(tmp_path / "a"), rate=1e-6, discriminator_rate=1e-6)
+    assert resumed[-1]["features_judge"] < (first + last) / 2
+
+
+def test_published_weights_pass_bfloat16_unchanged(tmp_path: Path):
+    network = Gpen(TINY)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    round_weights(network)
+    save_state(network, tmp_path / "published.pth", half=True)
+    published = load_generator(tmp_path / "published.pth")
+    for number in range(1, len(TINY.levels_px)):
+        weight, _ = encoder_conv(published, number)
+        error = (weight.to(torch.bfloat16).float() - weight).abs() / weight.abs().clamp(min=1e-3)
+        assert error.max() < 2**-10, "an eighth and less of what bfloat16 rounds by"
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=2**-8, atol=1e-6)
+    x = torch.rand(1, 3, 64, 64) * 2 - 1
+    old = Gpen(TINY)
+    old.load_state_dict(before)
+    with torch.no_grad():
+        assert (published(x) - old.eval()(x)).abs().mean() < 0.02
 
 
 def test_the_saved_model_is_half_precision_and_loads_by_its_shapes(faces_folder: Path, tmp_path: Path):

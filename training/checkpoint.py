@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from training.config import NetworkConfig
 EMA_FILE = "ema.pth"  # half precision, the file that is published
 GENERATOR_FILE = "generator.pth"  # full precision; may be left out between far-apart runs, the EMA then stands in
 DISCRIMINATOR_FILE = "discriminator.pth"
+FEATURE_JUDGE_FILE = "feature_judge.pth"
 PROGRESS_FILE = "progress.json"
 
 
@@ -63,25 +65,26 @@ def save_state(network: nn.Module, path: Path, *, half: bool) -> None:
 
 
 def save_checkpoint(
-    folder: Path, generator: nn.Module, ema: nn.Module, discriminator: nn.Module | None, progress: Progress
+    folder: Path, generator: nn.Module, ema: nn.Module, judges: Mapping[str, nn.Module], progress: Progress
 ) -> None:
-    """Writes all that another run needs to go on; optimisers start afresh."""
+    """Writes all that another run needs to go on; optimisers start afresh. `judges` go to the files that name them."""
     folder.mkdir(parents=True, exist_ok=True)
     save_state(generator, folder / GENERATOR_FILE, half=False)
     save_state(ema, folder / EMA_FILE, half=True)
-    if discriminator is not None:
-        save_state(discriminator, folder / DISCRIMINATOR_FILE, half=True)
+    for name, judge in judges.items():
+        save_state(judge, folder / name, half=True)
     (folder / PROGRESS_FILE).write_text(json.dumps(asdict(progress)))
 
 
-def load_checkpoint(folder: Path, generator: nn.Module, ema: nn.Module, discriminator: nn.Module | None) -> Progress:
-    """Fills the networks from a folder written by `save_checkpoint`; a missing generator is taken from the EMA."""
+def load_checkpoint(folder: Path, generator: nn.Module, ema: nn.Module, judges: Mapping[str, nn.Module]) -> Progress:
+    """Fills the networks from a folder written by `save_checkpoint`; a missing generator is taken from the EMA, a judge
+    without a file starts afresh."""
     _fill(ema, folder / EMA_FILE)
     raw = folder / GENERATOR_FILE
     _fill(generator, raw if raw.exists() else folder / EMA_FILE)
-    judge = folder / DISCRIMINATOR_FILE
-    if discriminator is not None and judge.exists():
-        _fill(discriminator, judge)
+    for name, judge in judges.items():
+        if (folder / name).exists():
+            _fill(judge, folder / name)
     progress = folder / PROGRESS_FILE
     return Progress(**json.loads(progress.read_text())) if progress.exists() else Progress()
 

@@ -82,6 +82,8 @@ class LossConfig:
         identity: distance of dlib embeddings; `identity_weights` is dlib's file or a converted one.
         energy: difference of the local amount of fine detail (see losses.texture_energy).
         adversarial, matching: the discriminator's verdict and its features.
+        features: verdict of the judge of features (feature_judge.py); needs `perceptual_weights`.
+        features_r1: gradient penalty of that judge, taken as often as `r1`.
         judge_width: widths of the discriminator, as a share of those in discriminator.py.
         judge_px: side of the window of each face that the discriminator sees in a step; 0 shows it whole faces.
         r1: gradient penalty of the discriminator, taken every `r1_every` steps.
@@ -96,6 +98,8 @@ class LossConfig:
     energy: float = 0.0
     adversarial: float = 0.0
     matching: float = 0.0
+    features: float = 0.0
+    features_r1: float = 0.5
     judge_width: float = 1.0
     judge_px: int = 0
     r1: float = 2.0

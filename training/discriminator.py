@@ -18,7 +18,7 @@ LEAK = 0.2
 WIDTHS = (32, 64, 128, 256, 256)  # at 1, 1/2, 1/4, 1/8, 1/16 of the side
 
 
-class _Conv(nn.Module):
+class EqualConv(nn.Module):
     """Convolution with equalised learning rate and bias, padded to keep the side."""
 
     def __init__(self, inputs: int, outputs: int, kernel_px: int, *, bias: bool = True) -> None:
@@ -32,7 +32,7 @@ class _Conv(nn.Module):
         return functional.conv2d(x, (self.weight * self.scale).to(x.dtype), bias, padding=self.weight.shape[-1] // 2)
 
 
-def _activate(x: Tensor) -> Tensor:
+def activate(x: Tensor) -> Tensor:
     return functional.leaky_relu(x, LEAK) * math.sqrt(2)
 
 
@@ -41,13 +41,13 @@ class _Halve(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv1 = _Conv(inputs, inputs, 3)
-        self.conv2 = _Conv(inputs, outputs, 3)
-        self.short = _Conv(inputs, outputs, 1, bias=False)
+        self.conv1 = EqualConv(inputs, inputs, 3)
+        self.conv2 = EqualConv(inputs, outputs, 3)
+        self.short = EqualConv(inputs, outputs, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = functional.avg_pool2d(_activate(self.conv1(x)), 2)  # averaged before the wider convolution: a quarter of it
-        y = _activate(self.conv2(y))
+        y = functional.avg_pool2d(activate(self.conv1(x)), 2)  # averaged before the wider convolution: a quarter of it
+        y = activate(self.conv2(y))
         return (y + self.short(functional.avg_pool2d(x, 2))) * math.sqrt(0.5)
 
 
@@ -58,12 +58,14 @@ class Discriminator(nn.Module):
     def __init__(self, width_share: float = 1.0) -> None:
         super().__init__()
         widths = [max(4, round(width * width_share)) for width in WIDTHS]
-        self.stem = _Conv(3 + 2, widths[0], 3)
+        self.stem = EqualConv(3 + 2, widths[0], 3)
         self.levels = nn.ModuleList(_Halve(a, b) for a, b in itertools.pairwise(widths))
-        self.judge = nn.Sequential(_Conv(widths[-1], widths[-1], 3), nn.LeakyReLU(LEAK), _Conv(widths[-1], 1, 1))
+        self.judge = nn.Sequential(
+            EqualConv(widths[-1], widths[-1], 3), nn.LeakyReLU(LEAK), EqualConv(widths[-1], 1, 1)
+        )
 
     def forward(self, pictures: Tensor, place: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = _activate(self.stem(torch.cat((pictures, place), dim=1)))
+        x = activate(self.stem(torch.cat((pictures, place), dim=1)))
         features = []
         for level in self.levels:
             x = level(x)

@@ -17,7 +17,8 @@ _EPSILON = 1e-3  # of the batch normalisation
 _STEM_WIDTH = 32
 # expansion, kernel side, stride, width, repeats of each stage (EfficientNet, table 1)
 _STAGES = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3))
-_LAYER_WEIGHTS = (1.0, 1.0, 1.0, 0.7)  # of the features at 1/2, 1/4, 1/8 and 1/16
+FEATURE_WIDTHS = (32, 24, 40, 112)  # of the features at 1/2, 1/4, 1/8 and 1/16
+_LAYER_WEIGHTS = (1.0, 1.0, 1.0, 0.7)
 
 
 class _Conv(nn.Module):

@@ -136,7 +136,7 @@ def _head(clock: Clock, batch: int) -> str:
 
 def _save(trainer: Trainer, folder: Path, clock: Clock) -> None:
     trainer.progress.seconds += clock.seconds_since_save()
-    save_checkpoint(folder, trainer.generator, trainer.ema, trainer.discriminator, trainer.progress)
+    save_checkpoint(folder, trainer.generator, trainer.ema, trainer.judges, trainer.progress)
 
 
 def main() -> None:

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from gpen_ui.network import Gpen
 from training import losses
-from training.checkpoint import Progress, gpen_config, load_checkpoint
+from training.checkpoint import DISCRIMINATOR_FILE, FEATURE_JUDGE_FILE, Progress, gpen_config, load_checkpoint
 from training.config import TrainingConfig
 from training.degrade import degrade
 from training.discriminator import Discriminator
+from training.feature_judge import FeatureJudge, JudgedFeatures, feature_penalty
 from training.fir import use_shifted_filters
 from training.perceptual import load_perceptual
 from training.recognizer import load_recognizer
@@ -48,6 +49,9 @@ class Trainer:
         self.ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
         judged = config.loss.adversarial or config.loss.matching
         self.discriminator = Discriminator(config.loss.judge_width) if judged else None
+        self.feature_judge = FeatureJudge() if config.loss.features else None
+        named = {DISCRIMINATOR_FILE: self.discriminator, FEATURE_JUDGE_FILE: self.feature_judge}
+        self.judges = {name: judge for name, judge in named.items() if judge is not None}
         self.progress = self._start()
         self._load_judges()
         self._place()
@@ -55,7 +59,7 @@ class Trainer:
     def _start(self) -> Progress:
         run = self.config.run
         if run.resume:
-            return load_checkpoint(Path(run.resume), self.generator, self.ema, self.discriminator)
+            return load_checkpoint(Path(run.resume), self.generator, self.ema, self.judges)
         if run.start == "identity":
             start_from_identity(self.generator)
         else:
@@ -65,13 +69,13 @@ class Trainer:
 
     def _load_judges(self) -> None:
         loss = self.config.loss
-        self.perceptual = load_perceptual(Path(loss.perceptual_weights)) if loss.perceptual else None
+        self.perceptual = load_perceptual(Path(loss.perceptual_weights)) if loss.perceptual or loss.features else None
         self.recognizer = load_recognizer(Path(loss.identity_weights)) if loss.identity else None
 
     def _place(self) -> None:
         """Moves everything to the device and makes the optimisers; equalised learning rates want large ones."""
         run = self.config.run
-        for network in (self.generator, self.ema, self.discriminator, self.recognizer):
+        for network in (self.generator, self.ema, *self.judges.values(), self.recognizer):
             if network is not None:
                 network.to(self.device)
                 share_state(network)
@@ -81,16 +85,21 @@ class Trainer:
         fused = self.device.type == "cuda"
         self.adam = torch.optim.Adam(self.generator.parameters(), run.rate, betas=(0.5, 0.99), fused=fused)
         self.judge_adam = None
-        if self.discriminator is not None:
-            parameters = self.discriminator.parameters()
+        if self.judges:
+            parameters = [each for judge in self.judges.values() for each in judge.parameters()]
             self.judge_adam = torch.optim.Adam(parameters, run.discriminator_rate, betas=(0.0, 0.99), fused=fused)
         self.restore: nn.Module = self.generator
         self.judge = self.discriminator
-        self.compare = self.perceptual
+        self.compare = self.perceptual if self.config.loss.perceptual else None
+        self.judged_features = None
+        if self.feature_judge is not None and self.perceptual is not None:
+            self.judged_features = JudgedFeatures(self.perceptual, self.feature_judge)
         if run.compile:
             self.restore = torch.compile(self.generator)  # type: ignore[assignment]
             self.judge = torch.compile(self.discriminator) if self.discriminator else None  # type: ignore[assignment]
-            self.compare = torch.compile(self.perceptual) if self.perceptual else None  # type: ignore[assignment]
+            self.compare = torch.compile(self.compare) if self.compare else None  # type: ignore[assignment]
+            if self.judged_features is not None:
+                self.judged_features = torch.compile(self.judged_features)  # type: ignore[assignment]
 
     def step(self, clean: Tensor, share_done: float) -> dict[str, Tensor]:
         """One batch of clean faces (N, 3, S, S) in [-1, 1]; returns the losses by name, still on the device."""
@@ -110,7 +119,7 @@ class Trainer:
         average_gradients(self.generator)
         self.adam.step()
         self._average()
-        if self.discriminator is not None:
+        if self.judges:
             parts |= self._judge_step(windows.cut(restored.detach()), windows.cut(clean_low), windows)
         self.progress.steps += 1
         self.progress.faces += len(clean) * processes()
@@ -130,38 +139,77 @@ class Trainer:
             parts["identity"] = weight.identity * losses.identity_loss(self.recognizer, restored.float(), clean)
         if weight.energy:
             parts["energy"] = weight.energy * losses.texture_energy(restored, clean)
-        if self.judge is not None and self.discriminator is not None:
-            self.discriminator.requires_grad_(False)
-            place = windows.place(self.dtype)
-            verdict, have = self.judge(windows.cut(restored), place)
-            with torch.no_grad():
-                _, want = self.judge(windows.cut(clean_low), place)
-            self.discriminator.requires_grad_(True)
+        if self.judges:
             say = min(1.0, share_done / ADVERSARIAL_RAMP)
-            parts["adversarial"] = say * weight.adversarial * losses.generator_verdict(verdict)
-            parts["matching"] = say * weight.matching * losses.feature_matching(have, want)
+            shown = windows.cut(restored), windows.cut(clean_low)
+            parts |= {name: say * part for name, part in self._verdicts(*shown, windows.place(self.dtype)).items()}
+        return parts
+
+    def _verdicts(self, restored: Tensor, clean: Tensor, place: Tensor) -> dict[str, Tensor]:
+        """The weighted losses that the judges give the generator for the windows; the judges learn nothing here."""
+        weight, parts = self.config.loss, {}
+        for judge in self.judges.values():
+            judge.requires_grad_(False)
+        if self.judge is not None:
+            verdict, have = self.judge(restored, place)
+            with torch.no_grad():
+                _, want = self.judge(clean, place)
+            parts["adversarial"] = weight.adversarial * losses.generator_verdict(verdict)
+            parts["matching"] = weight.matching * losses.feature_matching(have, want)
+        if self.judged_features is not None:
+            maps = self.judged_features(restored, place)
+            parts["features"] = weight.features * torch.stack([losses.generator_verdict(each) for each in maps]).mean()
+        for judge in self.judges.values():
+            judge.requires_grad_(True)
         return parts
 
     def _judge_step(self, restored: Tensor, clean: Tensor, windows: Windows) -> dict[str, Tensor]:
-        """One step of the discriminator on what the windows show, with the gradient penalty now and then."""
-        assert self.judge is not None and self.discriminator is not None and self.judge_adam is not None
-        loss = self.config.loss
+        """One step of the judges on what the windows show, with the gradient penalties now and then."""
+        assert self.judge_adam is not None
         place = windows.place(self.dtype)
-        real, _ = self.judge(clean, place)
-        fake, _ = self.judge(restored, place)
-        parts = {"judge": losses.discriminator_loss(real, fake)}
-        total = parts["judge"]
-        if loss.r1 and self.progress.steps % loss.r1_every == 0:
-            half = max(1, len(clean) // 2)
-            penalty = losses.gradient_penalty(self.discriminator, clean[:half].float(), place[:half].float())
-            parts["r1"] = penalty
-            total = total + penalty * (loss.r1 / 2 * loss.r1_every)
+        parts, seen = self._judge_losses(restored, clean, place)
+        total = torch.stack(list(parts.values())).sum()
+        if self.progress.steps % self.config.loss.r1_every == 0:
+            penalties = self._penalties(clean, place)
+            parts |= penalties
+            weights = {"r1": self.config.loss.r1, "features_r1": self.config.loss.features_r1}
+            for name, penalty in penalties.items():
+                total = total + penalty * (weights[name] / 2 * self.config.loss.r1_every)
         self.judge_adam.zero_grad(set_to_none=True)
         total.backward()
-        average_gradients(self.discriminator)
+        for judge in self.judges.values():
+            average_gradients(judge)
         self.judge_adam.step()
-        parts["real"], parts["fake"] = real.float().mean(), fake.float().mean()
-        return parts
+        return parts | seen
+
+    def _judge_losses(
+        self, restored: Tensor, clean: Tensor, place: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What the judges are to lower, and their mean verdicts on clean and restored windows, for the log."""
+        parts, seen = {}, {}
+        if self.judge is not None:
+            real, _ = self.judge(clean, place)
+            fake, _ = self.judge(restored, place)
+            parts["judge"] = losses.discriminator_loss(real, fake)
+            seen["real"], seen["fake"] = real.float().mean(), fake.float().mean()
+        if self.judged_features is not None:
+            both = zip(self.judged_features(clean, place), self.judged_features(restored, place), strict=True)
+            levels = torch.stack([losses.discriminator_loss(real, fake) for real, fake in both])
+            parts["features_judge"] = levels.mean()
+            seen |= {f"level{number}": level for number, level in enumerate(levels)}
+        return parts, seen
+
+    def _penalties(self, clean: Tensor, place: Tensor) -> dict[str, Tensor]:
+        """The gradient penalties of the judges that have one, on half of the windows."""
+        half, penalties = max(1, len(clean) // 2), {}
+        clean, place = clean[:half], place[:half].float()
+        if self.discriminator is not None and self.config.loss.r1:
+            penalties["r1"] = losses.gradient_penalty(self.discriminator, clean.float(), place)
+        if self.feature_judge is not None and self.perceptual is not None and self.config.loss.features_r1:
+            with torch.no_grad():
+                features = self.perceptual.features(clean)
+            penalties["features_r1"] = feature_penalty(self.feature_judge, features, place)
+        return penalties
 
     def _average(self) -> None:
         """Moves the average towards the generator; early on faster, so that it soon forgets the start."""
