@@ -99,6 +99,20 @@ def test_however_the_face_lies_in_memory_all_levels_are_in_channels_last(channel
     assert all(each.is_contiguous(memory_format=torch.channels_last) for each in features)
 
 
+@pytest.mark.parametrize(("size", "parts"), [(64, [5]), (512, [2, 2, 1]), (1024, [1] * 5)])
+def test_a_processor_takes_a_large_batch_in_parts(size: int, parts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def watched(network: FastGpen, x: torch.Tensor) -> torch.Tensor:
+        seen.append(len(x))
+        return x * 2
+
+    monkeypatch.setattr(FastGpen, "forward", watched)
+    network, batch = place(Gpen(GpenConfig(size, 1, 1 / 16)), "cpu", torch.float32), torch.rand(5, 3, size, size)
+    assert torch.equal(network(batch), batch * 2), "every face, in its order"
+    assert seen == parts
+
+
 @pytest.mark.parametrize(
     "broken", [AttributeError("no such operation"), RuntimeError("not on this processor"), torch.zeros(1, 4, 8, 8)]
 )

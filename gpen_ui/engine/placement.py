@@ -17,6 +17,8 @@ from gpen_ui.network import Gpen, GpenConfig
 
 log = logging.getLogger(__name__)
 
+PROCESSOR_PIXELS = 2 * 512**2  # of the faces that a processor takes at once: what comes between stays in its cache
+
 
 class Network(Protocol):
     """What restores a batch: (N, 3, size, size) RGB in [-1, 1] -> the same shape in float32."""
@@ -32,16 +34,24 @@ class Network(Protocol):
 
 
 class PlainNetwork:
-    """The fast form as it is, without kernels of ours."""
+    """The fast form as it is, without kernels of ours.
 
-    def __init__(self, network: FastGpen) -> None:
+    Args:
+        network: in its place.
+        at_once: faces of a batch that go through the network together; None for all of them.
+    """
+
+    def __init__(self, network: FastGpen, at_once: int | None = None) -> None:
         self.config = network.config
         self.dtype = network.dtype
         self._network = network
+        self._at_once = at_once
 
     def __call__(self, x: Tensor) -> Tensor:
-        picture: Tensor = self._network(x)
-        return picture
+        if self._at_once is None or len(x) <= self._at_once:
+            picture: Tensor = self._network(x)
+            return picture
+        return torch.cat([self._network(part) for part in torch.split(x, self._at_once)])
 
     def close(self) -> None:
         self._network.to("meta")
@@ -61,9 +71,10 @@ def place(network: Gpen, device: str, dtype: torch.dtype) -> Network:
             log.info("Triton is not installed: the card runs the network without fused kernels")
         else:
             return GraphedNetwork(FusedGpen(network, dtype).to(device).eval(), device)
-    if device == "cpu" and can_fuse(dtype):
-        return PlainNetwork(ProcessorGpen(network, dtype).eval())
-    return PlainNetwork(FastGpen(network, dtype, adds=device != "cpu").to(device).eval())
+    if device != "cpu":
+        return PlainNetwork(FastGpen(network, dtype, adds=True).to(device).eval())
+    fast = ProcessorGpen(network, dtype) if can_fuse(dtype) else FastGpen(network, dtype)
+    return PlainNetwork(fast.eval(), max(1, PROCESSOR_PIXELS // network.config.size**2))
 
 
 def place_lower(reload: Callable[[], Gpen], device: str, dtype: torch.dtype) -> tuple[Network, str] | None:
