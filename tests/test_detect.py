@@ -12,9 +12,12 @@ import torch
 from gpen_ui.errors import CheckpointError
 from gpen_ui.faces import Detector, Face, large_detector, small_detector
 from gpen_ui.faces.anchors import anchors, merge
+from gpen_ui.faces.confirm import LARGE_PX, SURE, merge_confirmed
 from gpen_ui.faces.detect import MEAN_BGR_SMALL, RetinaFaceDetector
 from gpen_ui.faces.parse import FaceParser
 from gpen_ui.faces.retinaface import TorchRun, network_of_onnx, with_reserve
+from gpen_ui.measure.samples import clean_photo, degraded
+from gpen_ui.photo import to_eight_bits
 from tests import pictures
 
 EYES_ASTRONAUT = ((203.5, 101.0), (247.5, 103.5))  # pupils, read off the picture by eye
@@ -49,6 +52,36 @@ def test_every_face_of_a_crowd_is_found_once_left_to_right(detector: Detector) -
 def test_no_face_in_a_landscape_and_in_one_pixel(detector: Detector) -> None:
     assert detector.detect(pictures.landscape(), 0.7) == []
     assert detector.detect(np.zeros((1, 1, 3), np.uint8), 0.7) == []
+
+
+def test_shapes_out_of_focus_are_taken_for_no_face(detector: Detector) -> None:
+    """A collar and a model of a space shuttle, which the detector takes for faces with 0.75 and 0.91."""
+    photo = degraded(clean_photo()).pixels
+    faces = detector.detect(to_eight_bits(photo), 0.7)
+    assert len(faces) == 1
+    assert faces[0].score > 0.99
+
+
+def test_a_large_face_that_is_hard_to_see_stays(detector: Detector) -> None:
+    close_up = cv2.resize(pictures.astronaut()[:300, 75:375], (900, 900), interpolation=cv2.INTER_CUBIC)
+    dark = (cv2.GaussianBlur(close_up, (0, 0), 30) * 0.4).astype(np.uint8)
+    (face,) = detector.detect(dark, 0.5)
+    assert face.score < SURE
+    assert face.side_px >= LARGE_PX
+
+
+def test_what_a_refused_find_covered_is_found_in_its_place() -> None:
+    def face(left: float, top: float, side: float, score: float) -> Face:
+        return Face((left, top, left + side, top + side), np.zeros((5, 2), np.float32), score)
+
+    body, beside, inside = face(100, 100, 400, 0.9), face(110, 100, 400, 0.8), face(220, 180, 60, 0.75)
+    picture = np.zeros((600, 600, 3), np.uint8)
+    assert merge([body, beside, inside]) == [body]
+    assert merge_confirmed([body, beside, inside], picture, 1.0, lambda seen, least: []) == [inside]
+    everywhere = [face(0, 0, side, 0.2) for side in range(40, 640, 20)]
+    sure = face(100, 100, 400, SURE)
+    assert merge_confirmed([sure, inside], picture, 1.0, lambda seen, least: []) == [sure]
+    assert merge_confirmed([face(0, 0, 600, 0.8)], picture, 1.0, lambda seen, least: everywhere)
 
 
 def test_a_higher_threshold_never_finds_more(detector: Detector) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpen_ui.errors import CheckpointError, ModelError
-from gpen_ui.faces.anchors import decode, merge
+from gpen_ui.faces.anchors import decode
+from gpen_ui.faces.confirm import merge_confirmed
 from gpen_ui.faces.retinaface import RawOutputs, Run, TorchRun, network_of_onnx, with_reserve
 from gpen_ui.faces.types import Face
 
@@ -57,10 +58,11 @@ class RetinaFaceDetector:
     def detect(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
         long_side = max(pixels.shape[:2])
         whole = _reduced(pixels, LONG_SIDE_PX)
-        found = self._detect_at(whole, min(1.0, LONG_SIDE_PX / long_side), threshold)
+        scale = min(1.0, LONG_SIDE_PX / long_side)
+        found = self._detect_at(whole, scale, threshold)
         if long_side > CLOSE_UP_SIDE_PX:  # from the reduced one: a large photo is read through once
             found += self._detect_at(_reduced(whole, CLOSE_UP_SIDE_PX), CLOSE_UP_SIDE_PX / long_side, threshold)
-        return merge(found)
+        return merge_confirmed(found, whole, scale, lambda seen, least: self._detect_at(seen, 1.0, least))
 
     def detect_piece(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
         if self._quick is not None:
