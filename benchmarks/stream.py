@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import statistics
 import tempfile
 import time
 from functools import partial
@@ -104,19 +103,16 @@ def measure(restorer: Restorer, paths: list[Path], results: Path, options: Resto
         restorer.tune()
     list(restorer.restore_many(paths[:4], options))
     seconds: dict[str, float] = {}
-    faces, each_s = 0, []
-    start = last = time.perf_counter()
+    faces = 0
+    start = time.perf_counter()
     used = resource.getrusage(resource.RUSAGE_SELF) if resource is not None else None
     calls = [[path] for path in paths] if alone else [paths]
     results_of = (restorer.stream(call, options, then=partial(made, output=output)) for call in calls)
     for result in itertools.chain.from_iterable(results_of):
         restored, write = result.restored, time.perf_counter()
         save_made(result, results, name=restored.name, output=output)
-        now = time.perf_counter()
-        restored.seconds["write"] = now - write
+        restored.seconds["write"] = time.perf_counter() - write
         faces += restored.restored_count
-        each_s.append(now - last)
-        last = now
         for stage, spent in restored.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + spent
     wall = time.perf_counter() - start
@@ -127,8 +123,8 @@ def measure(restorer: Restorer, paths: list[Path], results: Path, options: Resto
             f"{report.name}, {report.precision}, batch {restorer.batch_size}, "
             f"{stream.workers_beside(report.device)} threads a stage",
             f"{len(paths)} photos, {faces} faces: {len(paths) / wall:.1f} photos/s, {1000 * wall / len(paths):.1f} ms "
-            f"a photo, "
-            f"median {1000 * statistics.median(each_s):.1f} ms; bound by {bottleneck(seconds, report.device)}",
+            f""
+            f"a photo; bound by {bottleneck(seconds, report.device)}",
             f"ms a photo of each stage: {stages}",
             f"network's share of the time: {seconds.get('network', 0) / wall:.0%}",
             *([] if used is None else [spent_since(used, len(paths))]),
