@@ -165,7 +165,7 @@ def main() -> None:
             for language in [each for each in LANGUAGES if each in (sys.argv[1:] or LANGUAGES)]:
                 page = browser.new_page(viewport=WINDOW)
                 page.goto(f"{address}/{language}/")
-                page.wait_for_timeout(SETTLED_MS)
+                page.wait_for_timeout(3 * SETTLED_MS)  # a click before that is lost on a busy machine
                 shoot_single(page, language)
                 shoot_runs(page, language, photos)
                 shoot_failed(page, language)
