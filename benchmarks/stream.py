@@ -123,7 +123,6 @@ def measure(restorer: Restorer, paths: list[Path], results: Path, options: Resto
             f"{report.name}, {report.precision}, batch {restorer.batch_size}, "
             f"{stream.workers_beside(report.device)} threads a stage",
             f"{len(paths)} photos, {faces} faces: {len(paths) / wall:.1f} photos/s, {1000 * wall / len(paths):.1f} ms "
-            f""
             f"a photo; bound by {bottleneck(seconds, report.device)}",
             f"ms a photo of each stage: {stages}",
             f"network's share of the time: {seconds.get('network', 0) / wall:.0%}",

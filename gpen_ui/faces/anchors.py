@@ -80,20 +80,9 @@ def merge_by_rank(*ranks: Sequence[Face]) -> list[Face]:
     return sorted(kept, key=lambda each: each.box_xyxy[0])
 
 
-def shared_of_both(a: Face, b: Face) -> float:
-    """The area that two boxes share over the area that they cover together."""
-    shared, area_a, area_b = _areas(a, b)
-    return shared / (area_a + area_b - shared)
-
-
 def _same(a: Face, b: Face) -> bool:
-    shared, area_a, area_b = _areas(a, b)
-    return shared > SAME_FACE_IOU * (area_a + area_b - shared) or shared > SAME_FACE_INSIDE * min(area_a, area_b)
-
-
-def _areas(a: Face, b: Face) -> tuple[float, float, float]:
-    """What two boxes share, and each of them, in pixels squared."""
     ax0, ay0, ax1, ay1 = a.box_xyxy
     bx0, by0, bx1, by1 = b.box_xyxy
     shared = max(0.0, min(ax1, bx1) - max(ax0, bx0)) * max(0.0, min(ay1, by1) - max(ay0, by0))
-    return shared, (ax1 - ax0) * (ay1 - ay0), (bx1 - bx0) * (by1 - by0)
+    area_a, area_b = (ax1 - ax0) * (ay1 - ay0), (bx1 - bx0) * (by1 - by0)
+    return shared > SAME_FACE_IOU * (area_a + area_b - shared) or shared > SAME_FACE_INSIDE * min(area_a, area_b)

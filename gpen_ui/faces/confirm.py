@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen_ui.faces.anchors import SAME_FACE_IOU, merge, shared_of_both
+from gpen_ui.choices import overlap
+from gpen_ui.faces.anchors import SAME_FACE_IOU, merge
 from gpen_ui.faces.types import Face
 
 SURE = 0.97  # from this certainty on a find needs no second opinion
@@ -38,7 +39,7 @@ def merge_confirmed(found: Sequence[Face], picture: Picture, scale: float, searc
         refused = [face for face in kept if _doubtful(face, scale) and not _stands(face, picture, scale, search)]
         if not refused:
             return kept
-        found = [face for face in found if not any(_alike(face, other) and _doubtful(face, scale) for other in refused)]
+        found = [face for face in found if not (_doubtful(face, scale) and any(_alike(face, bad) for bad in refused))]
 
 
 def _doubtful(face: Face, scale: float) -> bool:
@@ -46,7 +47,7 @@ def _doubtful(face: Face, scale: float) -> bool:
 
 
 def _alike(a: Face, b: Face) -> bool:
-    return shared_of_both(a, b) > SAME_FACE_IOU
+    return overlap(a.box_xyxy, b.box_xyxy) > SAME_FACE_IOU
 
 
 def _stands(face: Face, picture: Picture, scale: float, search: Search) -> bool:
@@ -63,11 +64,8 @@ def _stands(face: Face, picture: Picture, scale: float, search: Search) -> bool:
         size_wh = (max(1, round(part.shape[1] * factor)), max(1, round(part.shape[0] * factor)))
         method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
         seen = np.asarray(cv2.resize(part, size_wh, interpolation=method), np.uint8)
-        wanted = Face(
-            ((left - x0) * factor, (top - y0) * factor, (right - x0) * factor, (bottom - y0) * factor),
-            face.points_xy,
-            face.score,
-        )
-        if any(_alike(other, wanted) for other in search(seen, LEAST_CERTAINTY)):
+        to_photo = np.array((part.shape[1] / size_wh[0], part.shape[0] / size_wh[1])) / scale
+        corner_xy = (x0 / scale, y0 / scale)
+        if any(_alike(other.moved(to_photo, corner_xy), face) for other in search(seen, LEAST_CERTAINTY)):
             return True
     return False
