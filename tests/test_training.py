@@ -24,6 +24,7 @@ from training.config import DataConfig, DegradationConfig, TrainingConfig, build
 from training.data import Face, drain_colour, draw_faces, load_pictures, read_faces, sampling_weights, split_faces
 from training.degrade import degrade
 from training.evaluate import LEVELS, compare, degrade_level, evaluate, to_tensor
+from training.feature_judge import look_closer
 from training.fir import use_shifted_filters
 from training.jpeg import jpeg
 from training.losses import squared_loss
@@ -32,7 +33,7 @@ from training.publish import round_weights
 from training.recognizer import CHIP_PX, Recognizer, chips_of
 from training.start import start_from_identity, start_from_model
 from training.train import train
-from training.windows import draw_windows
+from training.windows import Windows, draw_windows
 
 TINY = GpenConfig(64, 1, 1 / 16)
 PERSONS = 12
@@ -166,14 +167,20 @@ def test_a_run_continues_from_the_published_average_alone(faces_folder: Path, tm
     assert train(_config(faces_folder, tmp_path / "b", steps=5, resume=str(tmp_path / "a")))
 
 
-def test_a_judge_of_features_learns_beside_the_other_and_goes_on(faces_folder: Path, tmp_path: Path):
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_a_judge_of_features_learns_beside_the_other_and_goes_on(faces_folder: Path, tmp_path: Path, zoom: int):
     classifier = tmp_path / "classifier.pth"
     drawn = Perceptual()
     for layer in drawn.modules():
         if isinstance(layer, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(layer.weight)  # as strong a signal in the last level as in the first
     save_state(drawn, classifier, half=False)
-    with_it = {"perceptual_weights": str(classifier), "features": 0.02, "features_r1": 0.02}
+    with_it = {
+        "perceptual_weights": str(classifier),
+        "features": 0.02,
+        "features_r1": 0.02,
+        "features_zoom": zoom,
+    }
 
     def run(name: str, **wishes: object) -> list[dict[str, float]]:
         config = _config(faces_folder, tmp_path / name, **wishes)
@@ -187,6 +194,16 @@ def test_a_judge_of_features_learns_beside_the_other_and_goes_on(faces_folder: P
     assert all(name.startswith("heads.") for name in saved), "the frozen classifier is not part of it"
     resumed = run("b", steps=10, log_every=10, resume=str(tmp_path / "a"), rate=1e-6, discriminator_rate=1e-6)
     assert resumed[-1]["features_judge"] < (first + last) / 2
+
+
+def test_a_closer_look_shows_the_middle_at_its_own_place():
+    place = Windows(torch.arange(64)[None], torch.arange(64)[None], face_px=64).place(torch.float32)
+    closer = look_closer(place, zoom=2)
+    assert closer.shape == place.shape
+    across = closer[0, 1, 0]
+    assert across[0] == pytest.approx(-across[-1].item(), abs=1e-6), "the middle stays in the middle"
+    assert (across[-1] - across[0]).item() == pytest.approx(1.0, abs=0.03), "half of what was seen"
+    assert look_closer(place, zoom=1) is place
 
 
 def test_published_weights_pass_bfloat16_unchanged(tmp_path: Path):

@@ -84,6 +84,7 @@ class LossConfig:
         adversarial, matching: the discriminator's verdict and its features.
         features: verdict of the judge of features (feature_judge.py); needs `perceptual_weights`.
         features_r1: gradient penalty of that judge, taken as often as `r1`.
+        features_zoom: that judge sees the middle 1/zoom of each window, enlarged: 2 = its first level is at full size.
         judge_width: widths of the discriminator, as a share of those in discriminator.py.
         judge_px: side of the window of each face that the discriminator sees in a step; 0 shows it whole faces.
         r1: gradient penalty of the discriminator, taken every `r1_every` steps.
@@ -100,6 +101,7 @@ class LossConfig:
     matching: float = 0.0
     features: float = 0.0
     features_r1: float = 0.5
+    features_zoom: int = 1
     judge_width: float = 1.0
     judge_px: int = 0
     r1: float = 2.0

@@ -54,14 +54,27 @@ class FeatureJudge(nn.Module):
         return verdicts
 
 
+def look_closer(pictures: Tensor, zoom: int) -> Tensor:
+    """The middle 1/zoom of (N, C, S, S), enlarged to the same side: the classifier halves what it gets before its first
+    level, so at a zoom of 2 that level is as fine as the picture's own pixels. Places are enlarged likewise."""
+    if zoom == 1:
+        return pictures
+    side = pictures.shape[-1]
+    kept = side // zoom
+    edge = (side - kept) // 2
+    middle = pictures[..., edge : edge + kept, edge : edge + kept]
+    return functional.interpolate(middle, size=(side, side), mode="bilinear", align_corners=False)
+
+
 class JudgedFeatures(nn.Module):
     """Pictures (N, 3, S, S) in [-1, 1] and places -> the judge's verdicts; the classifier stays as it is."""
 
-    def __init__(self, classifier: Perceptual, judge: FeatureJudge) -> None:
+    def __init__(self, classifier: Perceptual, judge: FeatureJudge, zoom: int = 1) -> None:
         super().__init__()
-        self.classifier, self.judge = classifier, judge
+        self.classifier, self.judge, self.zoom = classifier, judge, zoom
 
     def forward(self, pictures: Tensor, place: Tensor) -> list[Tensor]:
+        pictures, place = look_closer(pictures, self.zoom), look_closer(place, self.zoom)
         verdicts: list[Tensor] = self.judge(self.classifier.features(pictures), place)
         return verdicts
 

@@ -15,7 +15,7 @@ from training.checkpoint import DISCRIMINATOR_FILE, FEATURE_JUDGE_FILE, Progress
 from training.config import TrainingConfig
 from training.degrade import degrade
 from training.discriminator import Discriminator
-from training.feature_judge import FeatureJudge, JudgedFeatures, feature_penalty
+from training.feature_judge import FeatureJudge, JudgedFeatures, feature_penalty, look_closer
 from training.fir import use_shifted_filters
 from training.perceptual import load_perceptual
 from training.recognizer import load_recognizer
@@ -93,7 +93,8 @@ class Trainer:
         self.compare = self.perceptual if self.config.loss.perceptual else None
         self.judged_features = None
         if self.feature_judge is not None and self.perceptual is not None:
-            self.judged_features = JudgedFeatures(self.perceptual, self.feature_judge)
+            zoom = self.config.loss.features_zoom
+            self.judged_features = JudgedFeatures(self.perceptual, self.feature_judge, zoom)
         if run.compile:
             self.restore = torch.compile(self.generator)  # type: ignore[assignment]
             self.judge = torch.compile(self.discriminator) if self.discriminator else None  # type: ignore[assignment]
@@ -206,9 +207,10 @@ class Trainer:
         if self.discriminator is not None and self.config.loss.r1:
             penalties["r1"] = losses.gradient_penalty(self.discriminator, clean.float(), place)
         if self.feature_judge is not None and self.perceptual is not None and self.config.loss.features_r1:
+            zoom = self.config.loss.features_zoom
             with torch.no_grad():
-                features = self.perceptual.features(clean)
-            penalties["features_r1"] = feature_penalty(self.feature_judge, features, place)
+                features = self.perceptual.features(look_closer(clean, zoom))
+            penalties["features_r1"] = feature_penalty(self.feature_judge, features, look_closer(place, zoom))
         return penalties
 
     def _average(self) -> None:
