@@ -1,10 +1,12 @@
-"""What becomes of a batch when another process holds the card's memory.
+"""What becomes of a batch, or of a background, when another process holds the card's memory.
 
 usage: python -m benchmarks.held_memory [--left 8 3 1.5 0.5] [--batch-size 16] [--photos 6] [--faces 6] [--model FILE]
+           [--background]
 
 Photos with several faces are restored on the undisturbed card, then again for each amount of memory that a second
 process leaves free. For each: what the user is told, where the network ended, and how far the pictures are from the
-undisturbed ones. Needs a CUDA card.
+undisturbed ones. With `--background` one photo is enlarged by Real-ESRGAN instead; the second process takes the memory
+after the tiles were planned, so that they are too large. Needs a CUDA card.
 """
 
 from __future__ import annotations
@@ -15,15 +17,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.background import drain
 from benchmarks.stream import draw
 from gpen_ui.engine import Restorer
+from gpen_ui.engine.backdrop import Backdrop
+from gpen_ui.photo import Pixels, read_photo
+from gpen_ui.weights.upscaler import find_upscaler
 
 HOLDER = """
 import sys, torch
@@ -68,6 +74,31 @@ def restored(paths: list[Path], wishes: argparse.Namespace) -> list[NDArray[np.u
     return [result.photo.pixels for result in results if result.photo is not None]
 
 
+def enlarged(photo: Pixels, left_gib: float | None) -> Pixels:
+    """The photo twice as large, and on the screen how it came about; `left_gib` holds from the first tile on."""
+    backdrop = Backdrop(lambda scale: find_upscaler(scale, Path("nowhere")), "cuda:0")
+    drawing = backdrop.draw(photo, 2)
+    planned = next(drawing).total
+    with held_by_another(left_gib) if left_gib is not None else nullcontext():
+        start = time.perf_counter()
+        result = drain(drawing)
+        print(f"  {planned} tiles in {time.perf_counter() - start:.1f} s")
+    for note in backdrop.notes:
+        print(f"  {note.sentence('en')}")
+    backdrop.close()
+    return result
+
+
+def compare_backgrounds(photo: Pixels, left: list[float]) -> None:
+    """One photo on the undisturbed card, then with each amount of memory left, in GiB."""
+    print("undisturbed:")
+    expected = enlarged(photo, None)
+    for left_gib in left:
+        print(f"{left_gib} GiB left:")
+        off = np.abs(enlarged(photo, left_gib).astype(int) - expected)
+        print(f"  at most {off.max()} levels off, {np.mean(off <= 1):.4%} within 1", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--left", type=float, nargs="+", default=[8, 3, 1.5, 0.5], help="GiB")
@@ -75,11 +106,15 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=6)
     parser.add_argument("--faces", type=int, default=6)
     parser.add_argument("--model", default="gpen-lite-512")
+    parser.add_argument("--background", action="store_true")
     wishes = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("This measures a CUDA card; PyTorch sees none here.")
     with tempfile.TemporaryDirectory() as place:
         paths = draw(Path(place), wishes.photos, (1280, 960), wishes.faces)
+        if wishes.background:
+            compare_backgrounds(read_photo(paths[0]).pixels, wishes.left)
+            return
         print("undisturbed:")
         expected = restored(paths, wishes)
         for left_gib in wishes.left:

@@ -20,7 +20,7 @@ from gpen_ui.engine.results import Note
 from gpen_ui.engine.rrdb import BYTES_PER_PIXEL, forward
 from gpen_ui.errors import OutOfMemoryError, Stopped
 from gpen_ui.look import enlarge
-from gpen_ui.look.tiles import Piece, TilePlan, draw_in_tiles, plan_tiles
+from gpen_ui.look.tiles import Halves, Piece, TilePlan, cut_in_halves, draw_in_tiles, plan_tiles
 from gpen_ui.photo import Pixels
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from gpen_ui.network.rrdbnet import RrdbConfig
     from gpen_ui.weights.upscaler import UpscalerFile
 
-# How far away pixels still move one by half a level of 255 (docs/background.md). With the 10 px that are usual for this
-# network, seams differ by up to 15 levels.
-MARGIN_PX = 64
-BLEND_PX = 16
-LARGEST_TILE_PX = {"cpu": 768}  # with margins; larger ones gain little: their margins are a quarter of them already
-LARGEST_TILE_ELSEWHERE_PX = 1024
-SMALLEST_TILE_PX = 2 * MARGIN_PX + 3 * BLEND_PX
+# What lies farther away moves no pixel by a tenth of a level of 255 (docs/background.md). In pixels of the trunk: a
+# network that folds 2 x 2 pixels into one needs twice as many. With the 10 px that are usual for this network, seams
+# differ by up to 18 levels.
+MARGIN_PX = 96
+BLEND_PX = 16  # of the photo
+LARGEST_TILE_PX = 1024  # of the trunk, with margins; larger ones gain little: a third of them is margin already
 LATEST_BYTES = 1 << 28  # of a background that is kept for the next time
 SHARE_OF_FREE = 0.4  # of the memory that is free when a photo begins; others go on asking for some
 TRIAL_PX = {"cpu": 64}  # side of the picture that is timed before the first tile was: 0.8 s on two cores
 TRIAL_ELSEWHERE_PX = 256
+TELLING_PX = 176  # side of pieces whose time holds for larger ones, too
 
 Check = Callable[[], None]
 
@@ -212,18 +212,18 @@ class Backdrop:
 
     def _plan(self, loaded: _Loaded, width: int, height: int) -> TilePlan:
         multiple = loaded.config.multiple
-        return plan_tiles(
-            (width, height), tile_px=self._tile_px(loaded), margin_px=MARGIN_PX, blend_px=BLEND_PX, multiple=multiple
-        )
+        margin_px, tile_px = MARGIN_PX * multiple, self._tile_px(loaded)
+        return plan_tiles((width, height), tile_px=tile_px, margin_px=margin_px, blend_px=BLEND_PX, multiple=multiple)
 
     def _tile_px(self, loaded: _Loaded) -> int:
         """Side of the largest tile that the free memory has room for."""
-        largest = LARGEST_TILE_PX.get(loaded.device, LARGEST_TILE_ELSEWHERE_PX)
+        largest = LARGEST_TILE_PX * loaded.config.multiple
         free = free_bytes(loaded.device)
         if free is None:
             return largest // 2
         pixels = SHARE_OF_FREE * free / self._pixel_bytes(loaded)
-        return max(SMALLEST_TILE_PX, min(largest, int(math.sqrt(pixels)) // 16 * 16))
+        smallest = 2 * MARGIN_PX * loaded.config.multiple + 3 * BLEND_PX
+        return max(smallest, min(largest, int(math.sqrt(pixels)) // 16 * 16))
 
     def _pixel_bytes(self, loaded: _Loaded) -> int:
         return BYTES_PER_PIXEL * loaded.config.features // 64 * loaded.dtype.itemsize // 4 // loaded.config.multiple**2
@@ -232,8 +232,9 @@ class Backdrop:
         """One piece through the network, whole or in parts that fit; `check` raises when nobody wants it any more."""
         assert self._loaded is not None
         height, width = piece.shape[:2]
-        if self._most_pixels is not None and height * width > self._most_pixels and _halves(piece) is not None:
-            return self._in_halves(piece, check)
+        halves = cut_in_halves(piece, MARGIN_PX * self._loaded.config.multiple)
+        if halves is not None and self._most_pixels is not None and height * width > self._most_pixels:
+            return self._in_halves(halves, check)
         try:
             start = time.perf_counter()
             drawn = self._forward(self._loaded, piece, check)
@@ -243,27 +244,22 @@ class Backdrop:
             if not is_out_of_memory(error):
                 raise
         self._free()
-        halves = _halves(piece)
         if halves is not None:
-            self._most_pixels = max(half.shape[0] * half.shape[1] for half in halves[:2])
+            self._most_pixels = max(half.shape[0] * half.shape[1] for half in (halves.first, halves.second))
             now = math.isqrt(self._most_pixels)
             if self.notes and self.notes[-1].key == "background_tiles":
                 self.notes.pop()  # one note about all steps
             self.notes.append(Note("background_tiles", {"device": self._loaded.device, "now": now}))
-            return self._in_halves(piece, check)
+            return self._in_halves(halves, check)
         if self._loaded.device == "cpu":
             raise OutOfMemoryError("background_memory", device="cpu")
         self._move_to_processor(self._loaded)
         return self._piece(piece, check)
 
-    def _in_halves(self, piece: Piece, check: Check) -> Piece:
-        halves = _halves(piece)
-        assert halves is not None and self._loaded is not None
-        first, second, axis, middle = halves
-        scale = self._loaded.config.scale
-        drawn = self._piece(first, check), self._piece(second, check)
-        before = np.take(drawn[0], range(middle * scale), axis)
-        return np.concatenate((before, np.take(drawn[1], range(MARGIN_PX * scale, drawn[1].shape[axis]), axis)), axis)
+    def _in_halves(self, halves: Halves, check: Check) -> Piece:
+        assert self._loaded is not None
+        drawn = self._piece(halves.first, check), self._piece(halves.second, check)
+        return halves.joined(*drawn, self._loaded.config.scale)
 
     def _forward(self, loaded: _Loaded, piece: Piece, check: Check) -> Piece:
         height, width = piece.shape[:2]
@@ -281,7 +277,7 @@ class Backdrop:
 
     def _learn(self, seconds_per_pixel: float, pixels: int) -> None:
         """Large pieces tell best; small ones count where there is nothing better."""
-        if self._seconds_per_pixel is None or pixels >= SMALLEST_TILE_PX**2:
+        if self._seconds_per_pixel is None or pixels >= TELLING_PX**2:
             self._seconds_per_pixel = seconds_per_pixel
 
     def _pixel_seconds(self) -> float:
@@ -300,16 +296,3 @@ class Backdrop:
     def _free(self) -> None:
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
-
-
-def _halves(piece: Piece) -> tuple[Piece, Piece, int, int] | None:
-    """A piece in two along its longer side, each with a margin of the other, with that axis and the middle; None where
-    the halves would not be much smaller."""
-    axis = int(np.argmax(piece.shape[:2]))
-    length = piece.shape[axis]
-    if length < 3 * MARGIN_PX:
-        return None
-    middle = length // 8 * 4
-    first, second = slice(0, middle + MARGIN_PX), slice(middle - MARGIN_PX, length)
-    cut = (piece[first], piece[second]) if axis == 0 else (piece[:, first], piece[:, second])
-    return *cut, axis, middle

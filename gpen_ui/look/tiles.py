@@ -98,6 +98,40 @@ def _spans(length: int, keep_px: int, margin_px: int, blend_px: int, multiple: i
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """A piece that was too large, in two parts, each with a margin of the other.
+
+    Attributes:
+        axis, middle: where it is cut.
+        margin_px: what the second part begins with that is the first one's.
+    """
+
+    first: Piece
+    second: Piece
+    axis: int
+    middle: int
+    margin_px: int
+
+    def joined(self, first: Piece, second: Piece, scale: int) -> Piece:
+        """What was drawn of the parts, `scale` times as large, without the margins."""
+        before = np.take(first, range(self.middle * scale), self.axis)
+        after = np.take(second, range(self.margin_px * scale, second.shape[self.axis]), self.axis)
+        return np.concatenate((before, after), self.axis)
+
+
+def cut_in_halves(piece: Piece, margin_px: int) -> Halves | None:
+    """A piece in two along its longer side; None where the parts would not be much smaller."""
+    axis = int(np.argmax(piece.shape[:2]))
+    length = piece.shape[axis]
+    if length < 3 * margin_px:
+        return None
+    middle = length // 8 * 4
+    first, second = slice(0, middle + margin_px), slice(middle - margin_px, length)
+    cut = (piece[first], piece[second]) if axis == 0 else (piece[:, first], piece[:, second])
+    return Halves(*cut, axis, middle, margin_px)
+
+
 def draw_in_tiles(
     pixels: Pixels, plan: TilePlan, draw: Draw, *, drawn_scale: int, scale: int
 ) -> Generator[int, None, Pixels]:
