@@ -173,10 +173,10 @@ def evaluate(
     return rows
 
 
-def print_table(rows: Sequence[tuple[str, str, np.ndarray]], count: int) -> None:
-    """The rows as a Markdown table."""
+def print_table(rows: Sequence[tuple[str, str, np.ndarray]], count: int, kind: str = "held-out") -> None:
+    """The rows as a Markdown table; `kind` of faces."""
     print(
-        f"{count} held-out faces at every level\n\n| level | who | PSNR | SSIM | sharpness | identity |\n"
+        f"{count} {kind} faces at every level\n\n| level | who | PSNR | SSIM | sharpness | identity |\n"
         + "| --- " * 6
         + "|"
     )
@@ -192,14 +192,16 @@ def main() -> None:
     parser.add_argument("--recognizer", type=Path, required=True, help="dlib_face_recognition_resnet_model_v1.dat")
     parser.add_argument("--dlib", action="store_true", help="let dlib itself compute the embeddings")
     parser.add_argument("--count", type=int, default=0, help="measure this many faces; 0 = all that are held out")
+    parser.add_argument("--trained", action="store_true", help="measure faces that were trained on instead")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
     device = torch.device(given.device)
     embed = dlib_embedder(given.recognizer) if given.dlib else torch_embedder(load_recognizer(given.recognizer), device)
-    _, faces = split_faces(read_faces(given.faces), DataConfig())
-    faces = some(faces, given.count)
+    trained, held_out = split_faces(read_faces(given.faces), DataConfig())
+    faces = some(trained if given.trained else held_out, given.count)
     networks = {path.stem: load_generator(path).to(device) for path in given.models}
-    print_table(evaluate(networks, given.faces, faces, embed, device), len(faces))
+    kind = "trained" if given.trained else "held-out"
+    print_table(evaluate(networks, given.faces, faces, embed, device), len(faces), kind)
 
 
 def some(faces: list[Face], count: int) -> list[Face]:
