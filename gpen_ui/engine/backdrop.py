@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gpen_ui.network.rrdbnet import RrdbConfig
     from gpen_ui.weights.upscaler import UpscalerFile
 
-# What lies farther away moves no pixel by a tenth of a level of 255 (docs/background.md). In pixels of the trunk: a
+# What lies farther away moves no pixel by half a level of 255 (docs/background.md). In pixels of the trunk: a
 # network that folds 2 x 2 pixels into one needs twice as many. With the 10 px that are usual for this network, seams
 # differ by up to 18 levels.
 MARGIN_PX = 96
