@@ -49,10 +49,10 @@ def costs(backdrop: Backdrop, device: str) -> None:
     for side in SIDES_PX if device == "cpu" else (*SIDES_PX, 768, 1024):
         piece = np.random.default_rng(0).random((side, side, 3)).astype(np.float32)
         for _ in range(1 if device == "cpu" else 2):
-            start = time.perf_counter()
             with PeakMemory(device) as memory:
+                start = time.perf_counter()
                 backdrop._piece(piece)
-            seconds = time.perf_counter() - start
+                seconds = time.perf_counter() - start
         peak = "-" if memory.peak_bytes is None else f"{memory.peak_bytes / side**2:.0f}"
         print(f"| {side} px | {1e6 * seconds / side**2:.2f} | {peak} |", flush=True)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,23 @@ def test_memory_ends_the_measurement() -> None:
     assert asked == [1, 2, 4] and curve.out_of_memory_at == 8  # eight faces would take more than there is
     with pytest.raises(OutOfMemoryError):
         measure_curve(device(10, 1, 0), None)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="elsewhere no freed memory is kept")
+def test_memory_that_is_used_again_is_memory_that_the_work_takes() -> None:
+    """Else a batch size that was measured after another one would seem to need nothing."""
+    code = """
+import torch
+from gpen_ui.engine.memory import PeakMemory, keep_freed_memory
+keep_freed_memory()
+for _ in range(3):
+    with PeakMemory("cpu") as memory:
+        pieces = [torch.ones(1 << 19) for _ in range(64)]
+        del pieces
+    print(memory.peak_bytes)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(int(line) > 120_000_000 for line in ran.stdout.split())
 
 
 def test_a_curve_is_kept_for_its_device_model_and_type(tmp_path: Path) -> None:

@@ -51,7 +51,10 @@ def shoot_runs(page: Page, language: Language, photos: list[Path]) -> None:
     page.set_input_files("#batch-files input[type=file]", [str(photo) for photo in photos])
     page.get_by_text(photos[-1].stem).first.wait_for()
     page.fill("#batch-output textarea, #batch-output input", language)
+    runs = page.locator("#batch-runs li")
+    before = runs.count()
     page.click("#batch-start")
+    runs.nth(before).wait_for(timeout=120_000)  # until then the table is that of an earlier run, in the other language
     page.wait_for_selector("#batch-progress .some-failed", timeout=120_000)
     page.locator("#batch-table tbody button").nth(1).click()
     page.locator("#batch-table photo-compare .stage").wait_for(timeout=120_000)

@@ -33,8 +33,10 @@ class PeakMemory:
             torch.cuda.synchronize(self._device)
             torch.cuda.reset_peak_memory_stats(self._device)
             self._before = torch.cuda.memory_allocated(self._device)
-        elif self._device == "cpu" and _reset_peak():
-            self._before = _status_bytes("VmRSS")
+        elif self._device == "cpu":
+            give_back_freed_memory()  # else work that uses it again would seem to take none
+            if _reset_peak():
+                self._before = _status_bytes("VmRSS")
         return self
 
     def __exit__(

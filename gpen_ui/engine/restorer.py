@@ -26,7 +26,7 @@ from gpen_ui.engine.prepare import Crops
 from gpen_ui.engine.results import Note, Recipe, RestoredPhoto
 from gpen_ui.engine.sources import Chosen, Source
 from gpen_ui.engine.stream import Parts, stream
-from gpen_ui.engine.tuning import Curve, Curves, measure_curve
+from gpen_ui.engine.tuning import LARGEST, LARGEST_ON_PROCESSOR, Curve, Curves, measure_curve
 from gpen_ui.look.enlarge import reduced_size
 from gpen_ui.options import CARD_BATCH, BatchSize, RestoreOptions
 from gpen_ui.paths import home_folder
@@ -203,7 +203,8 @@ class Restorer:
         """
         self.warm_up()
         runner = self._parts.runner
-        self.curve = measure_curve(runner.sample, free_bytes(runner.device))
+        largest = LARGEST_ON_PROCESSOR if runner.device == "cpu" else LARGEST
+        self.curve = measure_curve(runner.sample, free_bytes(runner.device), largest)
         self._curves.save(self.curve, *self.measured_for)
         if self._auto:
             self.batch_size = "auto"

@@ -126,10 +126,10 @@ class FaceRunner:
         """
         crops = [np.full((self.size_px, self.size_px, 3), 127, np.float32)] * faces
         try:
-            start = time.perf_counter()
             with PeakMemory(self.device) as memory:
+                start = time.perf_counter()
                 self._forward(crops)
-            times = [time.perf_counter() - start]
+                times = [time.perf_counter() - start]
             for _ in range(1 if self.device == "cpu" else TIMED_ROUNDS):
                 start = time.perf_counter()
                 self._forward(crops)

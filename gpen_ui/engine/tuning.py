@@ -14,6 +14,7 @@ from gpen_ui.paths import write_whole
 
 log = logging.getLogger(__name__)
 LARGEST = 64  # faces; no card gains beyond
+LARGEST_ON_PROCESSOR = 8  # it takes them in parts of a few anyway (placement.py); beyond is noise
 WORTH_IT = 1.05  # a batch within this of the quickest is good enough when it is smaller
 FLAT = 1.03  # doubling that gains less than this twice in a row ends the measurement
 

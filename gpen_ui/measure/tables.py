@@ -120,10 +120,10 @@ def _batch_row(
         list(restorer.restore_many(photos))
     times, network, peaks, is_stable = [], [], [], True
     for _ in range(rounds):
-        start = time.perf_counter()
         with PeakMemory(device) as memory:
+            start = time.perf_counter()
             results = list(restorer.restore_many(photos, stop=stop))
-        times.append(time.perf_counter() - start)
+            times.append(time.perf_counter() - start)
         if stop is not None and stop.is_set():
             raise Stopped("measure_stopped")
         network.append(sum(result.seconds.get("network", 0.0) for result in results))
