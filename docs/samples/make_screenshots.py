@@ -38,6 +38,13 @@ MEASURED_MS = 400_000
 SETTLED_MS = 3000  # the page's own scripts, and messages that fade
 
 
+def arrive(page: Page, address: str, language: Language) -> None:
+    """Opens the page and waits for what its own first event writes: a click before that is lost on a busy machine."""
+    page.goto(f"{address}/{language}/")
+    page.locator("#single-settings .hint").wait_for(timeout=MEASURED_MS)
+    page.wait_for_timeout(SETTLED_MS)
+
+
 def shoot_single(page: Page, language: Language) -> None:
     page.click("#single-sample")
     page.wait_for_selector("#single-progress .all-done", timeout=180_000)
@@ -75,8 +82,7 @@ def shoot_phone(browser: Browser, address: str, language: Language) -> None:
     """The first sight of the page on a phone, and beside it the result of the sample photo."""
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     page = context.new_page()
-    page.goto(f"{address}/{language}/")
-    page.wait_for_timeout(SETTLED_MS)
+    arrive(page, address, language)
     first = page.screenshot()
     page.tap("#single-sample")
     page.wait_for_selector("#single-progress .all-done", timeout=180_000)
@@ -88,8 +94,7 @@ def shoot_phone(browser: Browser, address: str, language: Language) -> None:
 def shoot_face(browser: Browser, address: str, language: Language) -> None:
     """In the dark: a face at its actual pixels, and strengths of it side by side."""
     page = browser.new_page(viewport=WINDOW, color_scheme="dark")
-    page.goto(f"{address}/{language}/")
-    page.wait_for_timeout(SETTLED_MS)
+    arrive(page, address, language)
     page.click("#welcome-dismiss")
     page.click("#single-sample")
     page.wait_for_selector("#single-progress .all-done", timeout=180_000)
@@ -167,8 +172,7 @@ def main() -> None:
             photos = copies(HOME)
             for language in [each for each in LANGUAGES if each in (sys.argv[1:] or LANGUAGES)]:
                 page = browser.new_page(viewport=WINDOW)
-                page.goto(f"{address}/{language}/")
-                page.wait_for_timeout(3 * SETTLED_MS)  # a click before that is lost on a busy machine
+                arrive(page, address, language)
                 shoot_single(page, language)
                 shoot_runs(page, language, photos)
                 shoot_failed(page, language)
