@@ -223,6 +223,21 @@ def test_a_download_survives_a_reload_and_is_seen_elsewhere(
     page.locator("#model-list .trouble", has_text="HTTP 404").wait_for()
 
 
+def test_a_list_drawn_anew_between_press_and_release_loses_no_press(context: BrowserContext, url: str) -> None:
+    page = visit(context, url)
+    open_tab(page, "model")
+    box = page.locator("[data-key='agree:gpen-bfr-1024']")
+    box.scroll_into_view_if_needed()
+    assert not box.is_checked()
+    place = box.bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.mouse.down()
+    page.evaluate("document.querySelectorAll('#model-list ul').forEach(list => list.replaceWith(list.cloneNode(true)))")
+    page.mouse.up()
+    page.wait_for_selector("[data-key='get:gpen-bfr-1024']:enabled")
+
+
 def test_a_file_that_is_no_model_is_refused_in_the_page(context: BrowserContext, url: str, tmp_path: Path) -> None:
     (tmp_path / "net.pth").write_bytes(b"<html>log in first</html>")
     page = visit(context, url)

@@ -22,10 +22,18 @@ if TYPE_CHECKING:
 
 CURRENT_MOST = 3  # photos in work that are named
 CHOOSE = """
-let last = null;
+let last = null, pressed = null;
+const keyed = event => event.target.closest('[data-key]');
 element.addEventListener('click', event => {
-  const chosen = event.target.closest('[data-key]');
+  const chosen = keyed(event);
   if (chosen) trigger('click', {key: chosen.dataset.key});
+});
+// A list drawn anew between press and release has other elements, and the browser makes no click of it.
+element.addEventListener('pointerdown', event => { pressed = event.button === 0 ? keyed(event) : null; });
+element.addEventListener('pointerup', event => {
+  const key = keyed(event)?.dataset.key;
+  if (pressed && !pressed.isConnected && key === pressed.dataset.key) trigger('click', {key});
+  pressed = null;
 });
 element.addEventListener('focusin', event => { last = event.target.dataset.key ?? null; });
 element.addEventListener('focusout', event => { if (event.relatedTarget) last = null; });

@@ -64,6 +64,11 @@ class ListHandlers:
             self.tab.timer: gr.Timer(active=self.service.downloads.any_on),
         }
 
+    def tick(self, request: gr.Request) -> dict[Component, Any]:
+        """As `show`. A look when no download is going on any more has the list in any case: it is the last one, or an
+        answer from before overtook the last one and made the page look on."""
+        return self.show(request) if self.service.downloads.any_on else self.arrive(request)
+
     def arrive(self, request: gr.Request) -> dict[Component, Any]:
         """As `show`, for a page that may show anything so far."""
         self.service.session(request.session_hash).models_drawn = None
@@ -122,6 +127,6 @@ def wire(handlers: ListHandlers, status: gr.HTML, models: list[Component], show_
     spoken: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     listed.models.click(guard(handlers.press), outputs=handlers.shown, **spoken)
-    listed.timer.tick(guard(handlers.show), outputs=handlers.shown, **quick)
+    listed.timer.tick(guard(handlers.tick), outputs=handlers.shown, **quick)
     gr.on([tab.select, status.change, listed.upload.click], guard(handlers.arrive), outputs=handlers.shown, **quick)
     listed.models.change(guard(show_models), outputs=models, **quick)
