@@ -22,14 +22,13 @@ from skimage.data import astronaut
 
 from benchmarks.stream import draw
 from gpen_ui.engine import backdrop as backdrop_module
-from gpen_ui.engine.backdrop import BLEND_PX, MARGIN_PX, Backdrop, TileProgress
+from gpen_ui.engine.backdrop import BLEND_PX, MARGIN_PX, Backdrop, TileProgress, smallest_tile_px
 from gpen_ui.engine.device import choose_device, device_name
 from gpen_ui.engine.memory import PeakMemory, keep_freed_memory
 from gpen_ui.look.tiles import Piece
 from gpen_ui.photo import Pixels, read_photo
 from gpen_ui.weights.upscaler import find_upscaler
 
-SMALLEST_TILE_PX = 2 * MARGIN_PX + 3 * BLEND_PX
 MARGINS_PX = (10, 16, 32, 48, 64, 80, 96)
 SIDES_PX = (64, 128, 256, 384)
 
@@ -73,15 +72,16 @@ def seams(backdrop: Backdrop, pieces: dict[str, Piece]) -> None:
 
 def tiled(backdrop: Backdrop, photo: Pixels) -> None:
     print()
+    smallest_px = smallest_tile_px()
     for scale in (1, 4):
         whole = drain(backdrop.draw(photo, scale))
-        largest, backdrop_module.LARGEST_TILE_PX = backdrop_module.LARGEST_TILE_PX, SMALLEST_TILE_PX
+        largest, backdrop_module.LARGEST_TILE_PX = backdrop_module.LARGEST_TILE_PX, smallest_px
         parts = drain(backdrop.draw(photo, scale))
         backdrop_module.LARGEST_TILE_PX = largest
         off = np.abs(whole.astype(int) - parts)
         wh = f"{photo.shape[1]} x {photo.shape[0]}"
         print(
-            f"{wh} at {scale}x in tiles of {SMALLEST_TILE_PX} px, {MARGIN_PX} px margin, {BLEND_PX} px zone, "
+            f"{wh} at {scale}x in tiles of {smallest_px} px, {MARGIN_PX} px margin, {BLEND_PX} px zone, "
             f"against the whole: largest {off.max()}, {100 * (off > 0).mean():.2f} % of the values differ, "
             f"{100 * (off > 1).mean():.4f} % by more than 1",
             flush=True,

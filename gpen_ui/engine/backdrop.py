@@ -44,6 +44,11 @@ TELLING_PX = 176  # side of pieces whose time holds for larger ones, too
 Check = Callable[[], None]
 
 
+def smallest_tile_px(multiple: int = 1) -> int:
+    """Side of the smallest tile, with its margins, for a network that folds `multiple` pixels of a side into one."""
+    return 2 * MARGIN_PX * multiple + 3 * BLEND_PX
+
+
 @dataclass(frozen=True)
 class TileProgress:
     """Where the work on one photo's background stands.
@@ -222,8 +227,7 @@ class Backdrop:
         if free is None:
             return largest // 2
         pixels = SHARE_OF_FREE * free / self._pixel_bytes(loaded)
-        smallest = 2 * MARGIN_PX * loaded.config.multiple + 3 * BLEND_PX
-        return max(smallest, min(largest, int(math.sqrt(pixels)) // 16 * 16))
+        return max(smallest_tile_px(loaded.config.multiple), min(largest, int(math.sqrt(pixels)) // 16 * 16))
 
     def _pixel_bytes(self, loaded: _Loaded) -> int:
         return BYTES_PER_PIXEL * loaded.config.features // 64 * loaded.dtype.itemsize // 4 // loaded.config.multiple**2
