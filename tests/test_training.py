@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from gpen_ui.engine.fast import encoder_conv
 from gpen_ui.network import Gpen, GpenConfig
 from training.average import average
-from training.checkpoint import config_of, load_generator, save_state
+from training.checkpoint import load_generator, save_state
 from training.config import DataConfig, DegradationConfig, TrainingConfig, build_config
 from training.data import Face, drain_colour, draw_faces, load_pictures, read_faces, sampling_weights, split_faces
 from training.degrade import degrade
@@ -167,6 +167,16 @@ def test_a_run_continues_from_the_published_average_alone(faces_folder: Path, tm
     assert train(_config(faces_folder, tmp_path / "b", steps=5, resume=str(tmp_path / "a")))
 
 
+def test_a_new_network_begins_with_judges_that_have_learnt(faces_folder: Path, tmp_path: Path):
+    train(_config(faces_folder, tmp_path / "a", steps=30, discriminator_rate=5e-3))
+    still = {"steps": 5, "log_every": 5, "rate": 1e-6, "discriminator_rate": 1e-6}
+    fresh = train(_config(faces_folder, tmp_path / "b", **still))[-1]["judge"]
+    learnt = train(_config(faces_folder, tmp_path / "c", judges=str(tmp_path / "a"), **still))[-1]["judge"]
+    assert learnt < fresh
+    with pytest.raises(FileNotFoundError, match=r"holds none of discriminator\.pth"):
+        train(_config(faces_folder, tmp_path / "d", judges=str(tmp_path / "nowhere"), **still))
+
+
 def test_a_judge_of_features_learns_beside_the_other_and_goes_on(faces_folder: Path, tmp_path: Path):
     classifier = tmp_path / "classifier.pth"
     drawn = Perceptual()
@@ -223,9 +233,21 @@ def test_the_saved_model_is_half_precision_and_loads_by_its_shapes(faces_folder:
     train(_config(faces_folder, tmp_path / "a", steps=1))
     state = torch.load(tmp_path / "a" / "ema.pth", weights_only=True)
     assert {value.dtype for value in state.values()} == {torch.float16}
-    assert config_of(state) == TINY
     assert set(state) == set(Gpen(TINY).state_dict())
-    load_generator(tmp_path / "a" / "ema.pth")
+    assert load_generator(tmp_path / "a" / "ema.pth").config == TINY
+
+
+@pytest.mark.parametrize("module", ["publish", "average"])
+def test_a_broken_model_file_gets_one_sentence(tmp_path: Path, module: str):
+    (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04 the rest is missing")
+    given = {"publish": ["cut.pth", "out.pth"], "average": ["cut.pth", "cut.pth", "--share", "0.5", "--out", "out.pth"]}
+    command = [sys.executable, "-m", f"training.{module}", *given[module]]
+    paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    ended = subprocess.run(command, cwd=tmp_path, env=paths, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "cut.pth" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out.pth").exists()
 
 
 def test_a_network_started_from_identity_returns_its_input():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from gpen_ui.errors import CheckpointError
 from training.checkpoint import load_generator, save_state
 
 
@@ -23,6 +24,7 @@ def average(first: Path, second: Path, share: float, out: Path) -> None:
 
     Raises:
         ValueError: the share is outside, or the networks differ.
+        CheckpointError: a file is missing, cannot be read, or is not all of a GPEN network.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share is {share}; it must be between 0 and 1.")
@@ -43,7 +45,10 @@ def main() -> None:
     parser.add_argument("--share", type=float, required=True, help="of the second model, 0 to 1")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    average(given.first, given.second, given.share, given.out)
+    try:
+        average(given.first, given.second, given.share, given.out)
+    except (CheckpointError, ValueError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

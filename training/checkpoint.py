@@ -1,4 +1,4 @@
-"""Files of a run: networks as flat state dicts, the configuration of a network from its shapes, and going on later."""
+"""Files of a run: networks as flat state dicts, and going on later."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gpen_ui.network import Gpen, GpenConfig
-from gpen_ui.network.config import BASE_WIDTH, SMALLEST_LEVEL_PX
+from gpen_ui.weights import load_network
 from training.config import NetworkConfig
 
 EMA_FILE = "ema.pth"  # half precision, the file that is published
@@ -35,24 +35,13 @@ def gpen_config(network: NetworkConfig) -> GpenConfig:
     return GpenConfig(network.size, network.channel_multiplier, network.narrow)
 
 
-def config_of(state: dict[str, Tensor]) -> GpenConfig:
-    """The configuration of a state dict, from its names and shapes."""
-    levels = sum(1 for key in state if key.startswith("ecd") and key.endswith(".bias"))
-    size = SMALLEST_LEVEL_PX << (levels - 1)
-    narrow = state["generator.input.input"].shape[1] / BASE_WIDTH
-    for multiplier in (1, 2, 4):
-        config = GpenConfig(size, multiplier, narrow)
-        if config.channels(size) == state["ecd0.0.0.weight"].shape[0]:
-            return config
-    raise ValueError(f"no GPEN network has {state['ecd0.0.0.weight'].shape[0]} channels at {size} px.")
-
-
 def load_generator(path: Path) -> Gpen:
-    """A network ready to restore, from a model file."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    network = Gpen(config_of(state))
-    network.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
-    return network.eval().requires_grad_(False)
+    """A network ready to restore, from a model file.
+
+    Raises:
+        CheckpointError: the file is missing, cannot be read, or is not all of a GPEN network.
+    """
+    return load_network(path).requires_grad_(False)
 
 
 def save_state(network: nn.Module, path: Path, *, half: bool) -> None:
@@ -82,11 +71,17 @@ def load_checkpoint(folder: Path, generator: nn.Module, ema: nn.Module, judges: 
     _fill(ema, folder / EMA_FILE)
     raw = folder / GENERATOR_FILE
     _fill(generator, raw if raw.exists() else folder / EMA_FILE)
-    for name, judge in judges.items():
-        if (folder / name).exists():
-            _fill(judge, folder / name)
+    load_judges(folder, judges)
     progress = folder / PROGRESS_FILE
     return Progress(**json.loads(progress.read_text())) if progress.exists() else Progress()
+
+
+def load_judges(folder: Path, judges: Mapping[str, nn.Module]) -> list[str]:
+    """Fills the judges from their files in a folder; returns the names of those that were found."""
+    found = [name for name in judges if (folder / name).exists()]
+    for name in found:
+        _fill(judges[name], folder / name)
+    return found
 
 
 def _fill(network: nn.Module, path: Path) -> None:

@@ -117,6 +117,7 @@ class RunConfig:
         resume: checkpoint folder of an earlier run to go on from, or empty.
         start: with no checkpoint, 'identity' (the untrained network returns its input) or a model file; ...
         start_share: ... the input then makes up this share of the output and the old model the rest.
+        judges: folder with the discriminators that a run without a checkpoint begins with, or empty: they start afresh.
         batch: faces a step; on several cards, of each card.
         seconds: length of the run, not counting the first `warmup_steps`; 0 = count steps instead.
         steps: length of the run when `seconds` is 0.
@@ -131,6 +132,7 @@ class RunConfig:
     resume: str = ""
     start: str = "identity"
     start_share: float = 0.5
+    judges: str = ""
     batch: int = 32
     seconds: float = 0.0
     steps: int = 1000

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gpen_ui.errors import CheckpointError
 from training.checkpoint import load_generator
 from training.config import DataConfig
 from training.data import MARGIN_SHARE, Face, read_faces, read_picture, split_faces
@@ -199,7 +200,10 @@ def main() -> None:
     embed = dlib_embedder(given.recognizer) if given.dlib else torch_embedder(load_recognizer(given.recognizer), device)
     trained, held_out = split_faces(read_faces(given.faces), DataConfig())
     faces = some(trained if given.trained else held_out, given.count)
-    networks = {path.stem: load_generator(path).to(device) for path in given.models}
+    try:
+        networks = {path.stem: load_generator(path).to(device) for path in given.models}
+    except CheckpointError as error:
+        parser.error(str(error))
     kind = "trained" if given.trained else "held-out"
     print_table(evaluate(networks, given.faces, faces, embed, device), len(faces), kind)
 

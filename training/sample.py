@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from gpen_ui.errors import CheckpointError
 from training.checkpoint import load_generator
 from training.evaluate import LEVELS, SIZE_PX, degrade_level, restore
 
@@ -40,7 +41,10 @@ def main() -> None:
     clean = astronaut_face()
     inputs = [degrade_level(clean, level, seed=1) for level in LEVELS]
     rows = [inputs]
-    rows += [restore(load_generator(path), inputs, torch.device("cpu"), batch=1) for path in given.models]
+    try:
+        rows += [restore(load_generator(path), inputs, torch.device("cpu"), batch=1) for path in given.models]
+    except CheckpointError as error:
+        parser.error(str(error))
     sheet = np.concatenate([np.concatenate([*row, clean], axis=1) for row in rows], axis=0)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     half = cv2.resize(sheet, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

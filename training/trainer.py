@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from gpen_ui.network import Gpen
 from training import losses
-from training.checkpoint import DISCRIMINATOR_FILE, FEATURE_JUDGE_FILE, Progress, gpen_config, load_checkpoint
+from training.checkpoint import (
+    DISCRIMINATOR_FILE,
+    FEATURE_JUDGE_FILE,
+    Progress,
+    gpen_config,
+    load_checkpoint,
+    load_judges,
+)
 from training.config import TrainingConfig
 from training.degrade import degrade
 from training.discriminator import Discriminator
@@ -53,7 +60,7 @@ class Trainer:
         named = {DISCRIMINATOR_FILE: self.discriminator, FEATURE_JUDGE_FILE: self.feature_judge}
         self.judges = {name: judge for name, judge in named.items() if judge is not None}
         self.progress = self._start()
-        self._load_judges()
+        self._load_frozen()
         self._place()
 
     def _start(self) -> Progress:
@@ -65,9 +72,12 @@ class Trainer:
         else:
             start_from_model(self.generator, load_state(Path(run.start)), run.start_share)
         self.ema.load_state_dict(self.generator.state_dict())
+        if run.judges and not load_judges(Path(run.judges), self.judges):
+            names = ", ".join(self.judges)
+            raise FileNotFoundError(f"{run.judges} holds none of {names}; run.judges must name the folder of a run.")
         return Progress()
 
-    def _load_judges(self) -> None:
+    def _load_frozen(self) -> None:
         loss = self.config.loss
         self.perceptual = load_perceptual(Path(loss.perceptual_weights)) if loss.perceptual or loss.features else None
         self.recognizer = load_recognizer(Path(loss.identity_weights)) if loss.identity else None
