@@ -13,7 +13,10 @@ FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "PingFang SC", "Micr
         "sans-serif")  # fmt: skip
 MONO = ("ui-monospace", "Consolas", "monospace")
 # The page's own elements, as files of this server: the content security policy needs to allow nothing for them.
-SCRIPTS = "".join(f'<script type="module" src="../web/{name}.js"></script>' for name in ("compare", "intake", "focus"))
+# The first is no module, so that it stands before Gradio's own script sends anything.
+SCRIPTS = '<script src="../web/events.js"></script>' + "".join(
+    f'<script type="module" src="../web/{name}.js"></script>' for name in ("compare", "intake", "focus")
+)
 
 
 def theme() -> gr.themes.Base:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 PICTURE_KEPT_S = 3600  # by the browser; its address changes when the photo is done again
 WEB = Path(__file__).with_name("web")
-WEB_TYPES = {"compare.css": "text/css"} | dict.fromkeys(("compare.js", "intake.js", "focus.js"), "text/javascript")
+WEB_TYPES = {"compare.css": "text/css"} | {
+    f"{name}.js": "text/javascript" for name in ("events", "compare", "intake", "focus")
+}
 DIGITS_MOST = 18  # of a number in an address: what SQLite holds, and Python reads no more than 4300
 
 
