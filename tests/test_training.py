@@ -126,8 +126,12 @@ def test_models_are_averaged_by_the_share_of_the_second(tmp_path: Path):
         torch.equal(value, networks[0].get_parameter(name).half().float())
         for name, value in load_generator(out).named_parameters()
     )
-    with pytest.raises(ValueError, match=r"share is 1\.5; it must be between 0 and 1"):
-        average(first, second, 1.5, out)
+    average(first, second, 1.1, out)
+    for name, value in load_generator(out).named_parameters():
+        a, b = (network.get_parameter(name) for network in networks)
+        torch.testing.assert_close(value, b + 0.1 * (b - a), atol=2e-3, rtol=2e-3)
+    with pytest.raises(ValueError, match=r"share is 1\.6; it must be between 0 and 1\.5"):
+        average(first, second, 1.6, out)
     save_state(Gpen(dataclasses.replace(TINY, narrow=0.25)), second, half=False)
     with pytest.raises(ValueError, match="must be alike"):
         average(first, second, 0.5, out)

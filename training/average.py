@@ -2,7 +2,8 @@
 
 Between two models of which one was trained from the other, every average of the parameters is a working model, too. So
 what a sharper model gained and what it paid for it can be weighed after the training (Wang et al., "ESRGAN", 2018,
-section 3.4, who mend a discriminator's artefacts this way).
+section 3.4, who mend a discriminator's artefacts this way). A share a little above 1 goes on in the direction in which
+the second was trained.
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ import torch
 from gpen_ui.errors import CheckpointError
 from training.checkpoint import load_generator, save_state
 
+FARTHEST_SHARE = 1.5  # farther on, nothing says that the line still leads to better models
+
 
 def average(first: Path, second: Path, share: float, out: Path) -> None:
     """Writes first + share * (second - first), in half precision.
 
     Args:
-        share: of the second model, 0 to 1.
+        share: of the second model, 0 to 1.5; above 1 the step from the first to the second is made longer.
 
     Raises:
         ValueError: the share is outside, or the networks differ.
         CheckpointError: a file is missing, cannot be read, or is not all of a GPEN network.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share is {share}; it must be between 0 and 1.")
+    if not 0 <= share <= FARTHEST_SHARE:
+        raise ValueError(f"share is {share}; it must be between 0 and {FARTHEST_SHARE}.")
     network, other = load_generator(first), load_generator(second)
     if network.config != other.config:
         raise ValueError(f"{first.name} is {network.config} and {second.name} is {other.config}; they must be alike.")
@@ -42,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.average", description=__doc__)
     parser.add_argument("first", type=Path)
     parser.add_argument("second", type=Path)
-    parser.add_argument("--share", type=float, required=True, help="of the second model, 0 to 1")
+    parser.add_argument("--share", type=float, required=True, help=f"of the second model, 0 to {FARTHEST_SHARE}")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     try:
