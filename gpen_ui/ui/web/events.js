@@ -2,7 +2,7 @@
 // An event that is sent before the page hears of that end finds the stream still open, opens none of its own, and its
 // answer waits until some later event opens one: nothing happens to the eye. So this stands between the two: an end that
 // overtook an event, or was overtaken by one, is kept from the page, and the stream is opened again behind its back.
-// (Seen in Gradio 6.31: `open_stream` and `submit` of its client, `queue_data_helper` of its routes.py.)
+// (Seen in Gradio 6.16 and 6.31: `open_stream` and `submit` of its client, `queue_data_helper` of its routes.py.)
 {
   const ask = window.fetch.bind(window);
   const waiting = new Map();  // event -> how many ends of the stream it has seen
