@@ -39,7 +39,7 @@ SETTLED_MS = 3000  # the page's own scripts, and messages that fade
 
 
 def arrive(page: Page, address: str, language: Language) -> None:
-    """Opens the page and waits for what its own first event writes: a click before that is lost on a busy machine."""
+    """Opens the page and waits for what its own first event writes, the parameters that this browser kept."""
     page.goto(f"{address}/{language}/")
     page.locator("#single-settings .hint").wait_for(timeout=MEASURED_MS)
     page.wait_for_timeout(SETTLED_MS)

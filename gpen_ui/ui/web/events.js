@@ -1,7 +1,7 @@
-// No press is lost. The answers to a page's events come over one stream, which Gradio's server ends when no event is left.
-// An event that is sent before the page hears of that end finds the stream still open, opens none of its own, and its
-// answer waits until some later event opens one: nothing happens to the eye. So this stands between the two: an end that
-// overtook an event, or was overtaken by one, is kept from the page, and the stream is opened again behind its back.
+// No press is lost. The answers to a page's events come over one stream, which Gradio's server ends when no event is
+// left. An event that is sent before the page hears of that end finds the stream still open, opens none of its own, and
+// its answer waits until some later event opens one: nothing happens to the eye. So this stands between the two: an end
+// that overtook an event, or was overtaken by one, is kept from the page, and the stream is opened again behind its back.
 // (Seen in Gradio 6.16 and 6.31: `open_stream` and `submit` of its client, `queue_data_helper` of its routes.py.)
 {
   const ask = window.fetch.bind(window);
@@ -23,9 +23,9 @@
     }
   }
 
-  // Whether an event still needs the stream that the server has just ended. One that the server left out at two ends is
-  // not known there any more: it was called off.
-  async function isNeeded() {
+  // Counts an end of the stream; tells whether an event still needs it. One that was left out at two ends is not known
+  // to the server any more: it was called off.
+  async function countEnd() {
     if (sending > 0) await new Promise(go => sent.push(go));
     for (const [event, ends] of waiting) {
       if (ends > 0) waiting.delete(event);
@@ -34,8 +34,8 @@
     return waiting.size > 0;
   }
 
-  // Whether this message, `data: {...}`, is the end of the stream.
-  function isEnd(text) {
+  // Notes which event a message, `data: {...}`, completes; tells whether it is the end of the stream.
+  function noteMessage(text) {
     if (!text.startsWith('data:')) return false;
     const {msg, event_id: event} = JSON.parse(text.slice('data:'.length));
     if (msg === 'process_completed' && !waiting.delete(event) && sending > 0) early.add(event);
@@ -45,9 +45,9 @@
   class Stream {
     constructor(request) {
       this.request = request;
-      this.rest = '';  // the beginning of a message
     }
     async open() {
+      this.rest = '';  // the beginning of a message
       const answer = await ask(...this.request);
       if (answer.ok) this.reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       return answer;
@@ -76,9 +76,9 @@
     const body = new ReadableStream({
       async pull(page) {
         let text = await stream.next();
-        while (text !== null && isEnd(text)) {
+        while (text !== null && noteMessage(text)) {
           while (await stream.next() !== null);  // called off now, the server would drop what was sent meanwhile
-          if (!await isNeeded()) break;
+          if (!await countEnd()) break;
           const again = await stream.open();
           if (!again.ok) throw new TypeError(`The stream of events answers ${again.status}.`);
           text = await stream.next();
