@@ -241,13 +241,22 @@ def test_the_saved_model_is_half_precision_and_loads_by_its_shapes(faces_folder:
     assert load_generator(tmp_path / "a" / "ema.pth").config == TINY
 
 
-@pytest.mark.parametrize("module", ["publish", "average"])
-def test_a_broken_model_file_gets_one_sentence(tmp_path: Path, module: str):
-    (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04 the rest is missing")
-    given = {"publish": ["cut.pth", "out.pth"], "average": ["cut.pth", "cut.pth", "--share", "0.5", "--out", "out.pth"]}
-    command = [sys.executable, "-m", f"training.{module}", *given[module]]
+@pytest.mark.parametrize(
+    "command",
+    [
+        "publish cut.pth out.pth",
+        "average cut.pth cut.pth --share 0.5 --out out.pth",
+        "sample cut.pth --out out.pth",
+        "evaluate cut.pth --faces . --recognizer cut.pth",
+        "train cut.pth",
+    ],
+)
+def test_a_broken_file_gets_one_sentence(tmp_path: Path, command: str):
+    (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04 the rest is missing \xff")
+    module, *given = command.split()
     paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    ended = subprocess.run(command, cwd=tmp_path, env=paths, capture_output=True, text=True)
+    whole = [sys.executable, "-m", f"training.{module}", *given]
+    ended = subprocess.run(whole, cwd=tmp_path, env=paths, capture_output=True, text=True)
     assert ended.returncode == 2
     assert "cut.pth" in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from gpen_ui.errors import CheckpointError
 from training.checkpoint import load_generator, save_state
+from training.refusals import refusing
 
 FARTHEST_SHARE = 1.5  # farther on, nothing says that the line still leads to better models
 
@@ -48,10 +48,8 @@ def main() -> None:
     parser.add_argument("--share", type=float, required=True, help=f"of the second model, 0 to {FARTHEST_SHARE}")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    try:
+    with refusing(parser):
         average(given.first, given.second, given.share, given.out)
-    except (CheckpointError, ValueError) as error:
-        parser.error(str(error))
 
 
 if __name__ == "__main__":

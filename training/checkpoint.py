@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gpen_ui.network import Gpen, GpenConfig
-from gpen_ui.weights import load_network
+from gpen_ui.weights import load_network, read_state
 from training.config import NetworkConfig
 
 EMA_FILE = "ema.pth"  # half precision, the file that is published
@@ -85,5 +85,4 @@ def load_judges(folder: Path, judges: Mapping[str, nn.Module]) -> list[str]:
 
 
 def _fill(network: nn.Module, path: Path) -> None:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    network.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
+    network.load_state_dict({key: value.float() for key, value in read_state(path).items()}, strict=True)

@@ -163,7 +163,10 @@ class TrainingConfig:
 
 def load_config(path: Path, overrides: list[str] | None = None) -> TrainingConfig:
     """Reads a TOML file; `overrides` are 'table.name=value' strings whose values are TOML too."""
-    tables: dict[str, Any] = tomllib.loads(path.read_text())
+    try:
+        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not TOML, or not even text
+        raise ValueError(f"{path} is no configuration in TOML: {error}") from error
     for override in overrides or []:
         name, _, value = override.partition("=")
         table, _, key = name.partition(".")

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gpen_ui.errors import CheckpointError
 from training.checkpoint import load_generator
 from training.config import DataConfig
 from training.data import MARGIN_SHARE, Face, read_faces, read_picture, split_faces
 from training.recognizer import CHIP_COLUMNS, CHIP_PX, CHIP_ROWS, Recognizer, load_recognizer
+from training.refusals import refusing
 
 SIZE_PX = 512
 
@@ -197,13 +197,13 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
     device = torch.device(given.device)
-    embed = dlib_embedder(given.recognizer) if given.dlib else torch_embedder(load_recognizer(given.recognizer), device)
-    trained, held_out = split_faces(read_faces(given.faces), DataConfig())
-    faces = some(trained if given.trained else held_out, given.count)
-    try:
+    with refusing(parser):
+        embed = (
+            dlib_embedder(given.recognizer) if given.dlib else torch_embedder(load_recognizer(given.recognizer), device)
+        )
+        trained, held_out = split_faces(read_faces(given.faces), DataConfig())
         networks = {path.stem: load_generator(path).to(device) for path in given.models}
-    except CheckpointError as error:
-        parser.error(str(error))
+    faces = some(trained if given.trained else held_out, given.count)
     kind = "trained" if given.trained else "held-out"
     print_table(evaluate(networks, given.faces, faces, embed, device), len(faces), kind)
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gpen_ui.weights import read_state
+
 _EPSILON = 1e-3  # of the batch normalisation
 _STEM_WIDTH = 32
 # expansion, kernel side, stride, width, repeats of each stage (EfficientNet, table 1)
@@ -88,7 +90,7 @@ class Perceptual(nn.Module):
 
 def load_perceptual(path: Path) -> Perceptual:
     """Reads the package's weight file, or a state dict saved from this class."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_state(path)
     network = Perceptual()
     if "_conv_stem.weight" in state:
         _fold(network.stem, state, "_conv_stem", "_bn0")

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gpen_ui.errors import CheckpointError
 from gpen_ui.network import Gpen
 from gpen_ui.network.layers import ACTIVATION_GAIN, EqualConv, ModulatedConv
 from training.checkpoint import load_generator, save_state
+from training.refusals import refusing
 
 
 def round_weights(network: Gpen) -> None:
@@ -41,10 +41,8 @@ def main() -> None:
     parser.add_argument("source", type=Path, metavar="FROM", help="ema.pth of a run")
     parser.add_argument("target", type=Path, metavar="TO")
     given = parser.parse_args()
-    try:
+    with refusing(parser):
         network = load_generator(given.source)
-    except CheckpointError as error:
-        parser.error(str(error))
     round_weights(network)
     save_state(network, given.target, half=True)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gpen_ui.network.recognizer import CHIP_PX
 from gpen_ui.network.recognizer import Recognizer as _Recognizer
+from gpen_ui.weights import read_state
 from gpen_ui.weights.dlib_file import fill_recognizer
 
 CHIP_ROWS = slice(140, 420)  # the part of an aligned 512 px crop that becomes the chip: eyes always at the same place
@@ -51,8 +52,7 @@ def load_recognizer(path: Path) -> Recognizer:
     """Reads dlib's `dlib_face_recognition_resnet_model_v1.dat`, or a state dict (.pth) saved from this class."""
     network = Recognizer()
     if path.suffix == ".pth":
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict({key: value.float() for key, value in state.items()})
+        network.load_state_dict({key: value.float() for key, value in read_state(path).items()})
     else:
         fill_recognizer(network, path)
     return network.eval().requires_grad_(False)

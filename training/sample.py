@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import torch
 
-from gpen_ui.errors import CheckpointError
 from training.checkpoint import load_generator
 from training.evaluate import LEVELS, SIZE_PX, degrade_level, restore
+from training.refusals import refusing
 
 ASTRONAUT_POINTS_XY = np.array([(204.0, 109.0), (240.0, 108.0), (224.0, 148.0)], np.float32)  # eyes, middle of mouth
 # the same points in GPEN's aligned crop, as shares of its side (gpen_ui.faces.align)
@@ -40,11 +40,9 @@ def main() -> None:
     given = parser.parse_args()
     clean = astronaut_face()
     inputs = [degrade_level(clean, level, seed=1) for level in LEVELS]
-    rows = [inputs]
-    try:
-        rows += [restore(load_generator(path), inputs, torch.device("cpu"), batch=1) for path in given.models]
-    except CheckpointError as error:
-        parser.error(str(error))
+    with refusing(parser):
+        networks = [load_generator(path) for path in given.models]
+    rows = [inputs, *(restore(network, inputs, torch.device("cpu"), batch=1) for network in networks)]
     sheet = np.concatenate([np.concatenate([*row, clean], axis=1) for row in rows], axis=0)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     half = cv2.resize(sheet, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

@@ -8,8 +8,6 @@ published network, and training starts at "no harm to a good face" rather than a
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -47,12 +45,6 @@ def start_from_model(network: Gpen, state: dict[str, Tensor], share: float, seed
             to_rgb.conv.weight.mul_(1 - share)
             to_rgb.bias.mul_(1 - share)
         _carry_input(encoder, last, to_rgbs[-1], chosen, share)
-
-
-def load_state(path: Path) -> dict[str, Tensor]:
-    """A flat state dict from a .pth file."""
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
 
 
 def _ends(network: Gpen) -> tuple[nn.Sequential, StyledConv, list[ToRgb]]:

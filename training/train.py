@@ -18,6 +18,7 @@ from training import together
 from training.checkpoint import save_checkpoint
 from training.config import TrainingConfig, load_config
 from training.data import drain_colour, draw_faces, load_pictures, read_faces, sampling_weights, split_faces
+from training.refusals import BAD_FILE, refusing
 from training.sheets import sheet_inputs, write_sheet
 from training.trainer import Trainer
 
@@ -145,7 +146,10 @@ def main() -> None:
     parser.add_argument("config", type=Path, help="TOML file, see training/configs")
     parser.add_argument("settings", nargs="*", help="table.name=value, values in TOML")
     given = parser.parse_args()
-    train(load_config(given.config, given.settings))
+    with refusing(parser):
+        config = load_config(given.config, given.settings)
+    with refusing(parser, BAD_FILE):
+        train(config)
 
 
 if __name__ == "__main__":

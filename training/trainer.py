@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gpen_ui.network import Gpen
+from gpen_ui.weights import read_state
 from training import losses
 from training.checkpoint import (
     DISCRIMINATOR_FILE,
@@ -26,7 +27,7 @@ from training.feature_judge import FeatureJudge, JudgedFeatures, feature_penalty
 from training.fir import use_shifted_filters
 from training.perceptual import load_perceptual
 from training.recognizer import load_recognizer
-from training.start import load_state, start_from_identity, start_from_model
+from training.start import start_from_identity, start_from_model
 from training.together import average_gradients, processes, share_state
 from training.windows import Windows, draw_windows
 
@@ -70,7 +71,7 @@ class Trainer:
         if run.start == "identity":
             start_from_identity(self.generator)
         else:
-            start_from_model(self.generator, load_state(Path(run.start)), run.start_share)
+            start_from_model(self.generator, read_state(Path(run.start)), run.start_share)
         self.ema.load_state_dict(self.generator.state_dict())
         if run.judges and not load_judges(Path(run.judges), self.judges):
             names = ", ".join(self.judges)
