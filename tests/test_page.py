@@ -465,6 +465,21 @@ class TestRestoring:
         single.begin(VISITOR)
         assert "Done" in last(single.enhance(VISITOR, [photo], 4, "same", *DEFAULTS))[single.tab.progress]
 
+    def test_of_two_runs_begun_at_once_the_later_one_is_shown_to_its_end(
+        self, single: tab_single.SingleHandlers, engine: Service
+    ):
+        photos = [str(portrait(engine.scratch / f"{number}.png", 150)) for number in range(12)]
+        single.begin(VISITOR)
+        single.begin(VISITOR)
+        earlier = single.enhance(VISITOR, photos, 1, "same", *DEFAULTS)
+        next(earlier)
+        later = single.enhance(VISITOR, photos[:1], 4, "same", *DEFAULTS)
+        next(later)
+        shown = last(later)
+        assert "Done" in shown[single.tab.progress] and compared(shown[single.tab.compare], engine) == ["0.png"]
+        assert list(earlier) == [], "what was replaced draws nothing over it"
+        assert [outcome.name for outcome in engine.session(VISITOR.session_hash).results] == ["0.png"]
+
     def test_a_closed_page_leaves_nothing_behind(self, single: tab_single.SingleHandlers, engine: Service):
         folder = engine.session(VISITOR.session_hash).folder
         last(single.enhance(VISITOR, [str(portrait(engine.scratch / "x.png", 150))], 4, "same", *DEFAULTS))

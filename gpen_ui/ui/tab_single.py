@@ -175,7 +175,9 @@ class SingleHandlers(StartStop):
         if not sources:
             raise UsageError("page_no_photos")
         session = self.service.session(request.session_hash)
-        if session.single is not None and not session.single.finished.is_set():
+        if session.single is not None:
+            if session.single.stop is session.single_stop:  # both were begun before either ran: each needs its own
+                session.single_stop = threading.Event()
             session.single.stop.set()
         job = Job(
             sources=sources,
@@ -207,19 +209,17 @@ class SingleHandlers(StartStop):
         return {self.tab.compare: self._compared(session)} | self._chosen(session, outcome) | self._together(session)
 
     def _watch(self, run: Run, session: Session) -> Iterator[dict[Block, Any]]:
-        seen, tick_s = 0, FIRST_TICK_S
-        while not run.finished.wait(tick_s):
+        seen, tick_s, finished = 0, FIRST_TICK_S, False
+        while not finished:
+            finished = run.finished.wait(tick_s)
+            if session.single is not run:
+                return  # another run has the page now
             tick_s = min(TICK_S, 2 * tick_s)
-            update: dict[Block, Any] = {self.tab.progress: views.progress(run, self.speech)}
             fresh = run.outcomes[seen:]  # its own copy: the run goes on adding
             seen += len(fresh)
-            if fresh:
-                update |= self._arrived(fresh, session)
-            yield update
-        fresh = run.outcomes[seen:]
-        update = self._arrived(fresh, session) if fresh else {}
-        update[self.tab.progress] = views.progress(run, self.speech) if run.error is None else ""
-        yield update | self._together(session)
+            update = self._arrived(fresh, session) if fresh else {}
+            update[self.tab.progress] = views.progress(run, self.speech) if run.error is None else ""
+            yield update | (self._together(session) if finished else {})
         if run.error is not None:
             raise run.error
 
